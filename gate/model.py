@@ -495,7 +495,8 @@ class Evidence:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One judged statement. `id` is `<suite>/<kind>/<name>` and stable from run to run; `margin` is the relative
-    distance to the limit (positive: met), None where there is none to give."""
+    distance to the limit (positive: met), None where there is none to give.
+    """
 
     id: str
     status: Status
@@ -513,7 +514,8 @@ class Finding:
 class ThresholdResult:
     """A threshold with what was seen; `limit` and `observed` in `unit`, the unit the user wrote.
 
-    `low` and `high` bound the statistic where a confidence interval was computed."""
+    `low` and `high` bound the statistic where a confidence interval was computed.
+    """
 
     id: str
     metric: str
