@@ -9,6 +9,8 @@
 A message says what was attempted, with which text, why it failed and what is allowed; the hint says what to do.
 """
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gate.model import Place
@@ -63,3 +65,15 @@ class ServiceError(GateError):
     def __init__(self, message: str, *, hint: str = "", log_tail: str = "") -> None:
         super().__init__(message, hint=hint)
         self.log_tail = log_tail
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """`; did you mean X?` for the allowed word nearest to `word`, "" when none is near."""
+    by_case = {option.casefold(): option for option in allowed}
+    close = difflib.get_close_matches(word[:64].casefold(), by_case, n=1, cutoff=0.6)
+    return f"; did you mean {by_case[close[0]]}?" if close else ""
+
+
+def clip(text: str, longest: int = 40) -> str:
+    """`text` quoted for a message, cut short where it is long."""
+    return repr(text if len(text) <= longest else text[: longest - 1] + "…")
