@@ -5,7 +5,7 @@ promises that nothing follows the decision, that no text from outside reaches th
 becomes of the screen, the verdict and the exit code stay as they are. What is true is decided elsewhere.
 
     text     cleaning, cutting, spelling        summary  Record → lines
-    screen   what a stream can show; writing    listing  Manifest, Plan → lines
+    screen   what a stream can show; writing    listing  Manifest → lines
     plain    lines for logs; the decision alone live     the redrawn region
 """
 
@@ -16,12 +16,12 @@ from typing import Protocol, TextIO
 
 from gate.errors import GateError, ManifestError, ServiceError
 from gate.protocols import Progress
-from gate.terminal.listing import list_plan, list_suites
+from gate.terminal.listing import list_suites
 from gate.terminal.plain import PlainTerminal, QuietTerminal
 from gate.terminal.screen import Line, Screen
 from gate.terminal.text import count, printable
 
-__all__ = ["Terminal", "choose", "list_plan", "list_suites", "print_error", "print_problems", "printable", "show"]
+__all__ = ["Terminal", "choose", "list_suites", "print_error", "print_problems", "printable", "say"]
 
 _LOG_LINES = 20
 
@@ -48,11 +48,13 @@ def choose(quiet: bool, stream: TextIO | None = None, environ: Mapping[str, str]
     return LiveTerminal(screen)
 
 
-def show(lines: Iterable[Line] | str, stream: TextIO | None = None) -> None:
-    """Write lines, or a text line by line, to `stream` (standard output unless given)."""
-    if isinstance(lines, str):
-        lines = [((line, ""),) for line in lines.splitlines()]
-    Screen(stream or sys.stdout, os.environ).lines(lines)
+def say(text: Iterable[Line] | str, stream: TextIO | None = None) -> None:
+    """Write to `stream` (standard output unless given): lines for people, or a document as it is."""
+    screen = Screen(stream or sys.stdout, os.environ)
+    if isinstance(text, str):
+        screen.document(text)
+    else:
+        screen.lines(text)
 
 
 def print_problems(error: ManifestError, stream: TextIO | None = None) -> None:
@@ -63,12 +65,12 @@ def print_problems(error: ManifestError, stream: TextIO | None = None) -> None:
         lines.append(((str(problem.place), "strong"), (f"{where}: {problem.message}", "")))
         if problem.hint:
             lines.append((("    ", ""), (problem.hint, "faint")))
-    show([*lines, *_message(error)], stream or sys.stderr)
+    say([*lines, *_message(error)], stream or sys.stderr)
 
 
 def print_error(error: GateError, stream: TextIO | None = None) -> None:
     """An error as a sentence, with what to do about it; to standard error unless given."""
-    show(_message(error), stream or sys.stderr)
+    say(_message(error), stream or sys.stderr)
 
 
 def _message(error: GateError) -> list[Line]:

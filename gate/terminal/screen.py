@@ -1,8 +1,9 @@
 """Where the lines go: what the stream can show, and writing to it without ever harming the run.
 
-Owns `Look` (width, colours, encoding, read off the stream and its environment) and `Screen`, all that writes. Every line passes through `printable` here, whoever made it. A reader that went away, a full disk or a terminal that
-hung up is no reason for another verdict: after the first failed write nothing is written any more, and the
-interpreter's own flush at exit finds a stream that works.
+Owns `Look` (width, colours, encoding, read off the stream and its environment) and `Screen`, all that writes. Every line
+passes through `printable` here, whoever made it. A reader that went away, a full disk or a terminal that hung up is no
+reason for another verdict: after the first failed write nothing is written any more, and the interpreter's own flush at
+exit finds a stream that works.
 """
 
 import contextlib
@@ -98,6 +99,19 @@ class Screen:
         """Write whole lines in one go, each cut to the width."""
         look = self.look
         self.write("".join(drawn(line, look) + "\n" for line in lines))
+        self.flush()
+
+    def document(self, text: str) -> None:
+        """Write a text that is made for programs: byte for byte as UTF-8, except on a terminal, where each line is
+        cleaned and none is cut.
+        """
+        if self.look.terminal or not hasattr(self._stream, "buffer"):
+            look = replace(self._look, width=max(map(cells, text.splitlines()), default=0) + 1)
+            self.write("".join(drawn(((line, ""),), look) + "\n" for line in text.splitlines()))
+        else:
+            self.flush()
+            data = (text if text.endswith("\n") else text + "\n").encode()
+            self._guarded(lambda: self._stream.buffer.write(data))
         self.flush()
 
     @property
