@@ -533,6 +533,8 @@ class ThresholdResult:
     low: float | None = None
     high: float | None = None
     waived_by: str | None = None
+    # Base units per `unit`: `observed * scale` is the value in the base unit.
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
