@@ -33,7 +33,6 @@ _STYLES: Final = {
     "unknown": "magenta",
     "strong": "bold",
     "faint": "dim",
-    "": "",
 }
 _NAME_WIDTH: Final = 24
 
@@ -214,5 +213,5 @@ class LiveTerminal:
         for number, line in enumerate(lines):
             text.append("\n" if number else "")
             for words, tone in line:
-                text.append(words, style=_STYLES[tone])
+                text.append(words, style=_STYLES.get(tone, ""))
         return text

@@ -1,9 +1,9 @@
 """Where the lines go: what the stream can show, and writing to it without ever harming the run.
 
-Owns `Look` (width, colours, encoding, read off the stream and its environment) and `Screen`, all that writes. Every line
-passes through `printable` here, whoever made it. A reader that went away, a full disk or a terminal that hung up is no
-reason for another verdict: after the first failed write nothing is written any more, and the interpreter's own flush at
-exit finds a stream that works.
+Owns `Look` (width, colours, encoding, read off the stream and its environment) and `Screen`, all that writes. Every
+line passes through `printable` here, whoever made it. A reader that went away, a full disk or a terminal that hung up
+is no reason for another verdict: after the first failed write nothing is written any more, and the interpreter's own
+flush at exit finds a stream that works.
 """
 
 import contextlib
@@ -16,7 +16,8 @@ from typing import Final, TextIO
 from gate.terminal.text import cells, encodable, printable, shorten
 
 Span = tuple[str, str]
-"""A piece of text and its tone: `good`, `bad`, `warn`, `unknown`, `strong`, `faint`, or "" for plain."""
+"""A piece of text and its tone: `good`, `bad`, `warn`, `unknown`, `strong`, `faint`, or "" for plain. `path` is plain
+too, but never cut: half a path cannot be opened."""
 Line = tuple[Span, ...]
 
 _SGR: Final = {"good": "32", "bad": "1;31", "warn": "33", "unknown": "35", "strong": "1", "faint": "2"}
@@ -158,7 +159,7 @@ def fitted(line: Line, look: Look) -> Line:
         if not begun and clean.lstrip().startswith("::"):
             clean = clean.replace("::", ": :", 1)
         begun = begun or bool(clean.strip())
-        spans.append((look.cut(clean, room), tone))
+        spans.append((clean if tone == "path" else look.cut(clean, room), tone))
         room -= cells(spans[-1][0])
     return tuple(spans)
 
@@ -168,4 +169,4 @@ def drawn(line: Line, look: Look) -> str:
     spans = fitted(line, look)
     if not look.colour:
         return "".join(text for text, _ in spans).rstrip()
-    return "".join(f"\x1b[{_SGR[tone]}m{text}\x1b[0m" if tone and text else text for text, tone in spans)
+    return "".join(f"\x1b[{_SGR[tone]}m{text}\x1b[0m" if tone in _SGR and text else text for text, tone in spans)

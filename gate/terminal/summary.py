@@ -22,17 +22,23 @@ _DECISION_TONES: Final = {
 }
 _SHOWN_FINDINGS: Final = 20
 _REASON_LINES: Final = 3
-_STATUS_WIDTH: Final = max(len(status) for status in Status)
+_HEADINGS: Final = ("status", "suite", "time", "passed", "margin", "", "nearest limit")
+_NAME: Final = 1
+_RIGHT_ALIGNED: Final = frozenset({2, 3, 4})
+_KEPT: Final = 4
+_SHORTEST_NAME: Final = 8
+_MARGIN: Final = "  "
+_GAP: Final = "  "
 
 
 def summary(record: Record, run_dir: Path, look: Look) -> list[Line]:
     """Everything to say about a finished run, in the order of the screen."""
     return [
-        *_section("Suites", suite_table(record.suites, look)),
+        *_section("", suite_table(record.suites, look)),
         *_section("", _blocking(record, look)),
         *_section("", _waivers(record)),
         *_section("Did not run", [((f"  {name}", "warn"),) for name in record.not_run]),
-        *_section("Report", [((f"  {run_dir / 'report.html'}", ""),)]),
+        *_section("Report", [(("  ", ""), (str(run_dir / "report.html"), "path"))]),
         decision_line(record),
     ]
 
@@ -54,7 +60,11 @@ def symbol(status: Status) -> tuple[str, str]:
 
 def tests_text(tests: TestCounts) -> str:
     """`42 passed, 1 failed`: what passed, and every other count that is not zero."""
-    rest = {
+    return ", ".join([f"{tests.passed} passed", *_not_passed(tests)])
+
+
+def _not_passed(tests: TestCounts) -> list[str]:
+    counts = {
         "failed": tests.failed,
         "errors": tests.errors,
         "skipped": tests.skipped,
@@ -63,50 +73,56 @@ def tests_text(tests: TestCounts) -> str:
         "flaky": tests.flaky,
         "deselected": tests.deselected,
     }
-    return ", ".join([f"{tests.passed} passed", *(f"{number} {name}" for name, number in rest.items() if number)])
+    return [f"{number} {name}" for name, number in counts.items() if number]
 
 
 def worst_margin(suite: SuiteResult) -> tuple[str, str]:
-    """The threshold nearest to its limit, or farthest beyond: (`-8 % batch_write.p95`, tone); blank without any."""
+    """The distance of the threshold nearest to its limit, or farthest beyond, and its key; blank without any."""
     known = [(threshold.margin, threshold.id) for threshold in suite.thresholds if threshold.margin is not None]
     if not known:
         return "", ""
     margin, threshold_id = min(known)
-    return f"{percent(margin)} {threshold_id.rpartition('/')[2]}", "bad" if margin < 0 else ""
+    return percent(margin), threshold_id.rpartition("/")[2]
 
 
 def suite_table(suites: tuple[SuiteResult, ...], look: Look) -> list[Line]:
-    """One line per suite; columns that a narrow terminal has no room for are left out, from the right."""
-    rows = [
-        (suite, suite.name, duration(suite.duration_s), tests_text(suite.tests), worst_margin(suite))
-        for suite in suites
-    ]
-    if not rows:
-        return []
-    names = max(cells(look.clean(row[1])) for row in rows)
-    times = max(len(row[2]) for row in rows)
-    tests = min(max(len(row[3]) for row in rows), 28)
-    fixed = 2 + 2 + _STATUS_WIDTH + 2
-    names = min(names, max(look.width - fixed - times - 2, 8))
-    return [_row(row, (names, times, tests), look) for row in rows]
+    """One line per suite under a heading. Where the window is narrow, names give way, then columns from the right."""
+    rows = [_HEADINGS, *(_row(suite, look) for suite in suites)]
+    widths = [max(cells(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    needed = len(_MARGIN) + sum(widths[:_KEPT]) + (_KEPT - 1) * len(_GAP)
+    widths[_NAME] = max(widths[_NAME] - max(needed - look.width, 0), _SHORTEST_NAME)
+    shown = _columns_that_fit(widths, look.width)
+    lines = [_table_line(row, widths, shown, look) for row in rows]
+    tones = ["faint", *(symbol(suite.status)[1] for suite in suites)]
+    return [((line[0][0], tone), *line[1:]) for line, tone in zip(lines, tones, strict=True)] if suites else []
 
 
-def _row(row: tuple[SuiteResult, str, str, str, tuple[str, str]], widths: tuple[int, int, int], look: Look) -> Line:
-    suite, name, time, tests, (margin, margin_tone) = row
-    names, times, tests_width = widths
-    sign, tone = symbol(suite.status)
-    line: list[tuple[str, str]] = [
-        ("  ", ""),
-        (f"{sign} {suite.status:<{_STATUS_WIDTH}}", tone),
-        ("  " + pad(look.cut(look.clean(name), names), names), ""),
-        (f"  {time:>{times}}", "faint"),
+def _row(suite: SuiteResult, look: Look) -> tuple[str, ...]:
+    status = look.clean(f"{symbol(suite.status)[0]} {suite.status}")
+    margin, nearest = (look.clean(text) for text in worst_margin(suite))
+    passed = f"{suite.tests.passed}/{suite.tests.collected}"
+    rest = ", ".join(_not_passed(suite.tests))
+    return status, look.clean(suite.name), duration(suite.duration_s), passed, margin, rest, nearest
+
+
+def _columns_that_fit(widths: list[int], width: int) -> int:
+    """How many columns, from the left, have room."""
+    used, shown = len(_MARGIN) + widths[0], 1
+    for column in widths[1:]:
+        used += len(_GAP) + column
+        if used > width:
+            break
+        shown += 1
+    return shown
+
+
+def _table_line(row: tuple[str, ...], widths: list[int], shown: int, look: Look) -> Line:
+    texts = [
+        text.rjust(width) if column in _RIGHT_ALIGNED else pad(look.cut(text, width), width)
+        for column, (text, width) in enumerate(zip(row, widths, strict=True))
     ]
-    room = look.width - sum(cells(text) for text, _ in line)
-    for text, width, text_tone in ((tests, tests_width, ""), (margin, cells(margin), margin_tone)):
-        if text and room >= min(width, cells(text)) + 2:
-            line.append(("  " + pad(look.cut(text, width), width), text_tone))
-            room -= width + 2
-    return tuple(line)
+    tone = "faint" if row is _HEADINGS else ""
+    return (_MARGIN + texts[0], tone), *((_GAP + text, tone) for text in texts[1:shown])
 
 
 # ---- findings ---------------------------------------------------------------------------------------------------
