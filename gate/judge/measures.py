@@ -95,7 +95,8 @@ def _misfit(threshold: Threshold, metric: Metric) -> str:
         allowed = " ".join(thresholds.stats_of(metric.kind))
         return f"{metric.name} was recorded as a {metric.kind}, which has no {threshold.stat}; it has {allowed}"
     # Rates, ratios and counts of samples do not carry the metric's own unit.
-    if threshold.stat in ("rate", "ratio", "count") or threshold.metric in thresholds.RESOURCE_METRICS:
+    unitless = threshold.limit is None or threshold.stat in ("rate", "ratio", "count")
+    if unitless or threshold.metric in thresholds.RESOURCE_METRICS:
         return ""
     wanted = _BASE_UNITS.get(UNITS[threshold.unit].dimension, "")
     recorded = metric.unit if metric.unit in ("s", "B") else ""
