@@ -21,7 +21,6 @@ _PARTS: Final = 10**9  # a quantile's p is read to nine decimals, so that 99.9 /
 _BINS: Final = 60
 _BLOCKS: Final = 6
 _RESAMPLES: Final = 200
-_WIDENING: Final = math.sqrt(_BLOCKS / (_BLOCKS - 2))  # residuals of a fitted line spread less than the noise did
 _SEED: Final = 20_240_229
 _MAX_GAP: Final = 3.0
 
@@ -237,7 +236,7 @@ def trend(series: Series) -> Trend:
     pairs = _pairs(bin_times)
     slope = _theil_sen(bin_values, pairs)
     residuals = [value - slope * at for at, value in zip(bin_times, bin_values, strict=True)]
-    errors = sorted(_WIDENING * _theil_sen(sample, pairs) for sample in _resampled(residuals))
+    errors = sorted(_theil_sen(sample, pairs) for sample in _resampled(residuals))
     edge = len(errors) // 20
     low, high = slope + min(0.0, errors[edge]), slope + max(0.0, errors[-1 - edge])
     return Trend(slope_per_s=slope, low=low, high=high, n=len(times))
