@@ -123,6 +123,7 @@ class LiveTerminal:
         self._scene = Scene(now_s=now(), began_s=now())
         self._expected_s: dict[str, float | None] = {}
         self._failed: dict[str, int] = {}
+        self._styles = _STYLES if screen.look.colour else {}
         self._console = Console(
             file=screen,  # type: ignore[arg-type]  # it only writes, flushes and asks for the encoding
             force_terminal=True,
@@ -213,5 +214,5 @@ class LiveTerminal:
         for number, line in enumerate(lines):
             text.append("\n" if number else "")
             for words, tone in line:
-                text.append(words, style=_STYLES.get(tone, ""))
+                text.append(words, style=self._styles.get(tone, ""))
         return text
