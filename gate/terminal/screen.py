@@ -2,8 +2,8 @@
 
 Owns `Look` (width, colours, encoding, read off the stream and its environment) and `Screen`, all that writes. Every
 line passes through `printable` here, whoever made it. A reader that went away, a full disk or a terminal that hung up
-is no reason for another verdict: after the first failed write nothing is written any more, and the interpreter's own
-flush at exit finds a stream that works.
+is no reason for another verdict: a stream that fails once is replaced by one that leads nowhere, so that neither later
+writes nor the interpreter's own flush at exit fail.
 """
 
 import contextlib
@@ -87,7 +87,6 @@ class Screen:
         self._environ = environ
         self._look = look_of(stream, environ)
         self._lock = threading.RLock()
-        self._gone = False
 
     @property
     def look(self) -> Look:
@@ -135,16 +134,13 @@ class Screen:
 
     def _guarded(self, action: Callable[[], object]) -> None:
         with self._lock:
-            if self._gone:
-                return
             try:
                 action()
             except (OSError, ValueError):
                 self._let_go()
 
     def _let_go(self) -> None:
-        """Give up on the stream. What is still in its buffer goes nowhere, else the flush at exit would fail."""
-        self._gone = True
+        """Give up on the stream: what is still in its buffer, and all that follows, goes nowhere."""
         with contextlib.suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())

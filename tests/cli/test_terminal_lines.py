@@ -282,7 +282,9 @@ sys.exit(10)
 
 
 def run_python(code, stdout):
-    return subprocess.run([sys.executable, "-c", code], stdout=stdout, stderr=subprocess.PIPE, check=False)
+    # What a failed write leaves in a buffer is the difficulty, so the child must have one.
+    env = {**os.environ, "PYTHONUNBUFFERED": ""}
+    return subprocess.run([sys.executable, "-c", code], stdout=stdout, stderr=subprocess.PIPE, env=env, check=False)
 
 
 @pytest.mark.parametrize("quiet", [False, True])
