@@ -1,0 +1,67 @@
+"""What runs inside pytest: the journal, and the fixture `metrics`.
+
+Owns the door: it is loaded by the gate with `-p gate.plugin` and by entry point under a bare pytest, once either way.
+Without a gate around it the plugin is inert: the fixture works and discards, nothing is hooked, shown or written. The
+invitation of the gate is taken out of the environment, so that a pytest started by a test does not answer to it.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from gate.plugin.recording import Metrics
+
+# Held by a tuple: tools that freeze time replace module attributes that are the clock itself.
+_STARTED = (time.perf_counter(),)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    invitation = getattr(config, "workerinput", {}).get("gate") or _take_invitation()
+    if invitation is None:
+        return
+    config.pluginmanager.register(_observer(config, invitation), "gate.observer")
+
+
+def _observer(config: pytest.Config, invitation: dict[str, str]) -> object:
+    # Imported here: a bare pytest does not pay for it.
+    from gate.plugin.controller import Controller  # noqa: PLC0415
+    from gate.plugin.observer import Observer  # noqa: PLC0415
+
+    worker = getattr(config, "workerinput", {}).get("workerid")
+    distributes = worker is None and getattr(config.option, "dist", "no") != "no" and config.option.tx
+    try:
+        return Controller(config, invitation) if distributes else Observer(config, invitation, worker)
+    except OSError as error:
+        raise pytest.UsageError(f"gate: the journal cannot be written: {error}") from error
+
+
+def _take_invitation() -> dict[str, str] | None:
+    nonce, directory = os.environ.pop("GATE_NONCE", ""), os.environ.pop("GATE_DIR", "")
+    if not nonce or not directory:
+        return None
+    return {
+        "nonce": nonce,
+        "dir": directory,
+        "run": os.environ.get("GATE_RUN", ""),
+        "suite": os.environ.get("GATE_SUITE", ""),
+        "started": repr(_STARTED[0]),
+    }
+
+
+@pytest.fixture
+def metrics(request: pytest.FixtureRequest) -> "Iterator[Metrics]":
+    """Records what the test measures: `histogram`, `counter`, `ratio` and `gauge` by name.
+
+    The data belong to this test and count only if it passes at its first attempt. `rate` refers to the time of the
+    test's call phase. Recording after the test's end, a bad value, or a name used for two things raises.
+    """
+    from gate.plugin.recording import Metrics  # noqa: PLC0415  # a suite that measures nothing does not pay for it
+
+    recorder = Metrics.for_test(request.config, request.node.nodeid)
+    yield recorder
+    recorder.close()

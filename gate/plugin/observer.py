@@ -1,0 +1,123 @@
+"""What a pytest process sees that runs tests itself: the only process without pytest-xdist, or one of its workers.
+
+Owns the hooks on the hot path, which cost a few microseconds per test: one record per execution, by index into the
+collected ids, formatted by hand. The record of a test names the test that follows, so that after a crash the last one
+tells what was running. Time is the plugin's own, bound before any test can replace it.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from gate.plugin.attempt import RAISED, RETURNED, SKIPPED, SWALLOWED, UNSEEN, Attempt
+from gate.plugin.session import Session
+
+_MICROSECONDS = 1e6
+
+
+class Observer(Session):
+    """Follows each item from its collection to its last teardown."""
+
+    def __init__(self, config: pytest.Config, invitation: dict[str, str], worker: str | None) -> None:
+        super().__init__(config, invitation, worker)
+        self.clock: Callable[[], float] = time.perf_counter
+        self.call_started = 0.0
+        self.call_ended = 0.0
+        self._found: list[pytest.Item] = []
+        self._deselected: set[str] = set()
+        self._index: dict[str, int] = {}
+        self._runs: dict[str, int] = {}
+        self._announced = -1
+        self._following = -1
+        self._seen: list[tuple[str, int, int]] = []
+        self._hidden = 0
+        self._last = 0.0
+        self._attempt = Attempt()
+
+    @property
+    def attempt(self) -> int:
+        """Which execution of the running test this is, from 1. Valid from its set-up to the end of its call."""
+        return self._runs.get(self.alarms.current, 0) + 1
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        self._found.append(item)
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        ids = [item.nodeid for item in items]
+        self._deselected.update(ids)
+        self.add_ids("deselected", ids)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        items = session.items
+        ids = [item.nodeid for item in items]
+        self._index = {id_: index for index, id_ in reversed(list(enumerate(ids)))}
+        kept = {id(item) for item in items}
+        gone = (item.nodeid for item in self._found if id(item) not in kept)
+        vanished = [id_ for id_ in gone if id_ not in self._index and id_ not in self._deselected]
+        self._found.clear()
+        self.add_ids("ids", ids)
+        self.add_ids("vanished", vanished)
+        self.journal.add({"k": "collected", "n": len(ids)})
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        test = self.alarms.current = item.nodeid
+        index = self._index.get(test, -1)
+        if index != self._announced or index < 0:
+            self.journal.write(b'{"k":"b","i":%d}\n' % index)
+        self._following = -1 if nextitem is None else self._index.get(nextitem.nodeid, -1)
+        self._last = self.clock()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        now = self.clock()
+        when = call.when
+        if when == "call":
+            self.call_ended = now
+        elif when == "setup":
+            self.call_started = now
+            if self._seen:  # an earlier execution was never reported
+                self._hidden += len(self._seen)
+                self._seen.clear()
+        self._seen.append((when, _cause(item, call), int((now - self._last) * _MICROSECONDS)))
+        self._last = now
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        when, seen = report.when, self._seen
+        cause, duration_us = UNSEEN, 0
+        for position, entry in enumerate(seen):
+            if entry[0] == when:
+                _, cause, duration_us = seen.pop(position)
+                break
+        self._attempt.add(report, cause, duration_us)
+        if when == "teardown":
+            self._write(report.nodeid)
+
+    def _write(self, test: str) -> None:
+        attempt, self._attempt = self._attempt, Attempt()
+        attempt.hidden, self._hidden = self._hidden, 0
+        self._runs[test] = self._runs.get(test, 0) + 1
+        self._announced = self._following
+        self.journal.write(attempt.line(self._index.get(test), test, self._following))
+
+
+def _cause(item: pytest.Item, call: pytest.CallInfo[None]) -> int:
+    excinfo = call.excinfo
+    if excinfo is None:
+        # unittest's results reach pytest by this list, which its own hook empties only later.
+        kept = getattr(item, "_excinfo", None)
+        if kept:
+            excinfo = kept[0]
+        else:
+            return SWALLOWED if call.when == "call" and _escaped_from_test() else RETURNED
+    return SKIPPED if excinfo.typename in ("Skipped", "SkipTest") else RAISED
+
+
+def _escaped_from_test() -> bool:
+    """Whether the call of this test ended by an exception: pytest leaves the traceback from `runtest` on there."""
+    traceback = getattr(sys, "last_traceback", None)
+    return traceback is not None and traceback.tb_frame.f_code.co_name == "runtest"
