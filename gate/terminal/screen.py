@@ -22,6 +22,7 @@ Line = tuple[Span, ...]
 
 _SGR: Final = {"good": "32", "bad": "1;31", "warn": "33", "unknown": "35", "strong": "1", "faint": "2"}
 _UNLIMITED: Final = 4000
+_UNCUT: Final = 1 << 30
 _NARROWEST: Final = 20
 _USUAL: Final = 80
 
@@ -106,7 +107,7 @@ class Screen:
         cleaned and none is cut.
         """
         if self.look.terminal or not hasattr(self._stream, "buffer"):
-            look = replace(self._look, width=max(map(cells, text.splitlines()), default=0) + 1)
+            look = replace(self._look, width=_UNCUT)
             self.write("".join(drawn(((line, ""),), look) + "\n" for line in text.splitlines()))
         else:
             self.flush()

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from gate.model import Decision
 from gate.protocols import SuiteProgress
-from gate.terminal import choose
+from gate.terminal import choose, say
 from gate.terminal.live import LiveTerminal, RunningSuite, Scene, region
 from gate.terminal.plain import PlainTerminal, QuietTerminal
-from gate.terminal.screen import Look
+from gate.terminal.screen import Look, Screen
 from gate.terminal.text import cells, printable
 from tests.cli.terminal_scenes import HOSTILE, RUN_DIR, finding, plan, record, tell
 
@@ -30,11 +30,15 @@ class PseudoTerminal:
 
     def __init__(self, columns: int) -> None:
         self._outside, inside = pty.openpty()
-        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self._inside = inside
+        self.resize(columns)
         self.stream = io.TextIOWrapper(os.fdopen(inside, "wb", buffering=0), encoding="utf-8", write_through=True)
         self._chunks: list[bytes] = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
+
+    def resize(self, columns: int) -> None:
+        fcntl.ioctl(self._inside, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
 
     def _read(self) -> None:
         while True:
@@ -117,6 +121,22 @@ def test_a_terminal_that_hangs_up_does_not_stop_the_run():
     progress.run_started(plan("pay"), RUN_DIR)
     terminal.written()
     tell(progress, record())
+
+
+def test_a_document_on_a_terminal_is_cleaned_and_not_cut(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = PseudoTerminal(40)
+    say("  " + "x" * 90 + "\x1b[2J\u202e\n\n::end", terminal.stream)
+    assert terminal.written() == "  " + "x" * 90 + "\r\n\r\n: :end\r\n"
+
+
+def test_a_window_made_narrower_gets_narrower_lines():
+    terminal = PseudoTerminal(80)
+    screen = Screen(terminal.stream, _XTERM | {"NO_COLOR": "1"})
+    for columns in (80, 30):
+        terminal.resize(columns)
+        screen.lines([(("x" * 200, ""),)])
+    assert [len(line) for line in terminal.written().splitlines()] == [79, 29]
 
 
 @pytest.mark.parametrize(
