@@ -1,0 +1,48 @@
+"""The tables: one row per symbol and minute, and how far each source has been applied.
+
+`ohlcv_1min` refuses what no set of ticks can give, so that a fault in the writer stops at the database.
+`tick_source.applied` moves in the same transaction as the bars; it is what makes a repeated batch harmless.
+"""
+
+from typing import Final
+
+import asyncpg
+
+TABLES: Final = """
+CREATE TABLE IF NOT EXISTS ohlcv_1min (
+    symbol          text           NOT NULL CHECK (length(symbol) BETWEEN 1 AND 64),
+    minute          timestamptz    NOT NULL CHECK (date_trunc('minute', minute, 'UTC') = minute),
+    open            numeric(18, 6) NOT NULL CHECK (open > 0),
+    high            numeric(18, 6) NOT NULL,
+    low             numeric(18, 6) NOT NULL CHECK (low > 0),
+    close           numeric(18, 6) NOT NULL CHECK (close > 0),
+    volume          bigint         NOT NULL CHECK (volume >= trades),
+    trades          bigint         NOT NULL CHECK (trades > 0),
+    first_us        bigint         NOT NULL,
+    first_sequence  bigint         NOT NULL,
+    last_us         bigint         NOT NULL,
+    last_sequence   bigint         NOT NULL,
+    PRIMARY KEY (symbol, minute),
+    CONSTRAINT ohlcv_1min_high CHECK (high >= greatest(open, close, low)),
+    CONSTRAINT ohlcv_1min_low CHECK (low <= least(open, close, high)),
+    CONSTRAINT ohlcv_1min_span CHECK ((first_us, first_sequence) <= (last_us, last_sequence))
+);
+CREATE TABLE IF NOT EXISTS tick_source (
+    source   text   PRIMARY KEY,
+    applied  bigint NOT NULL DEFAULT 0 CHECK (applied >= 0)
+);
+"""
+
+# Any number does, as long as every process takes the same one: two that start at once must not create in turns.
+_LOCK: Final = 0x7469636B
+
+
+async def create(connection: asyncpg.Connection, schema: str) -> None:
+    """Create `schema` and the tables where they are missing; safe to call from many processes at once."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        quoted = schema.replace('"', '""')
+        if not await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", f'"{quoted}"'):
+            await connection.execute(f'CREATE SCHEMA "{quoted}"')
+        if not await connection.fetchval("SELECT to_regclass('tick_source') IS NOT NULL"):
+            await connection.execute(TABLES)

@@ -1,0 +1,167 @@
+"""Bars in PostgreSQL: one attempt to apply a batch, whole and exactly once.
+
+The transaction first moves `tick_source.applied` from where the batch begins to where it ends. If the database stands
+anywhere else, the batch has been applied already (an earlier attempt whose answer was lost) or somebody else writes for
+this source; neither touches a bar. Rows are locked in one order everywhere, so that writers never deadlock. Repeating
+attempts is left to `ingest`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+
+from tickstream import schema
+from tickstream.faults import Faults
+from tickstream.model import Bar, Batch
+
+# What an attempt may raise when the database is not there, not willing, or not answering.
+DATABASE_ERRORS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+_CONNECT_S: Final = 2.0
+_COMMAND_S: Final = 30.0  # far above any batch; a limit that a slow batch could meet would keep it from ever passing
+
+_ADVANCE: Final = """
+WITH wanted AS MATERIALIZED (
+    SELECT t.source, t.since, t.upto FROM tick_source s
+    JOIN unnest($1::text[], $2::bigint[], $3::bigint[]) AS t(source, since, upto) USING (source)
+    ORDER BY t.source FOR UPDATE OF s
+)
+UPDATE tick_source s SET applied = w.upto FROM wanted w WHERE s.source = w.source AND s.applied = w.since
+"""
+
+_MERGE: Final = """
+INSERT INTO ohlcv_1min AS b
+SELECT symbol, timestamptz 'epoch' + minute * interval '1 minute',
+       open * 0.000001, high * 0.000001, low * 0.000001, close * 0.000001, volume, trades, fu, fs, lu, ls
+FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+            $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[])
+     AS t(symbol, minute, open, high, low, close, volume, trades, fu, fs, lu, ls)
+ORDER BY symbol, minute
+ON CONFLICT (symbol, minute) DO UPDATE SET
+    high = greatest(b.high, excluded.high),
+    low = least(b.low, excluded.low),
+    volume = b.volume + excluded.volume,
+    trades = b.trades + excluded.trades,
+    (open, first_us, first_sequence) = (
+        SELECT o, u, s FROM (VALUES (b.open, b.first_us, b.first_sequence),
+                                    (excluded.open, excluded.first_us, excluded.first_sequence)) v(o, u, s)
+        ORDER BY u, s, o LIMIT 1),
+    (close, last_us, last_sequence) = (
+        SELECT c, u, s FROM (VALUES (b.close, b.last_us, b.last_sequence),
+                                    (excluded.close, excluded.last_us, excluded.last_sequence)) v(c, u, s)
+        ORDER BY u DESC, s DESC, c DESC LIMIT 1)
+RETURNING symbol, minute, open, high, low, close, volume, trades
+"""
+
+
+class SourceConflict(Exception):
+    """The database stands neither before nor behind this batch: another process has written for one of its sources."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where bars go: a PostgreSQL URL and the schema in it."""
+
+    url: str
+    schema: str = "public"
+
+
+class BarStore:
+    """One connection, opened when needed and dropped at the first error. Raises DATABASE_ERRORS and SourceConflict."""
+
+    def __init__(self, target: Target, faults: Faults) -> None:
+        self._target = target
+        self._faults = faults
+        self._connection: asyncpg.Connection | None = None
+        self._lock = asyncio.Lock()
+
+    async def applied(self, source: str) -> int:
+        """Up to which sequence the ticks of `source` are in their bars; a source not seen before is noted, at 0."""
+        async with self._session() as connection:
+            await connection.execute("INSERT INTO tick_source (source) VALUES ($1) ON CONFLICT DO NOTHING", source)
+            return int(await connection.fetchval("SELECT applied FROM tick_source WHERE source = $1", source))
+
+    async def all_applied(self) -> Mapping[str, int]:
+        async with self._session() as connection:
+            return {row["source"]: row["applied"] for row in await connection.fetch("SELECT * FROM tick_source")}
+
+    async def write(self, batch: Batch) -> list[asyncpg.Record]:
+        """Apply `batch`; the changed rows as they are now. Empty when an earlier attempt had applied it already."""
+        async with self._session() as connection, connection.transaction():
+            if not await self._advance(connection, batch):
+                return []
+            rows: list[asyncpg.Record] = await connection.fetch(_MERGE, *_columns(batch.bars))
+            await self._faults.before_commit()
+        return rows
+
+    async def close(self) -> None:
+        async with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None and not connection.is_closed():
+                await connection.close(timeout=1.0)
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[asyncpg.Connection]:
+        """The connection, for one task at a time. After any error it is not trusted again."""
+        async with self._lock:
+            connection = await self._connected()
+            try:
+                yield connection
+            except BaseException:
+                self._connection = None
+                connection.terminate()
+                raise
+
+    async def _connected(self) -> asyncpg.Connection:
+        if self._connection is not None and not self._connection.is_closed():
+            return self._connection
+        await self._faults.before_connect()
+        connection = await asyncpg.connect(
+            self._target.url,
+            timeout=_CONNECT_S,
+            command_timeout=_COMMAND_S,
+            server_settings={"search_path": f'"{self._target.schema}"', "application_name": "tickstream"},
+        )
+        try:
+            await schema.create(connection, self._target.schema)
+        except BaseException:
+            connection.terminate()
+            raise
+        self._connection = connection
+        return connection
+
+    async def _advance(self, connection: asyncpg.Connection, batch: Batch) -> bool:
+        """Move every source of the batch to its end. False when all stand there already."""
+        sources = list(batch.spans)
+        since = [span.since for span in batch.spans.values()]
+        upto = [span.upto for span in batch.spans.values()]
+        moved = await connection.execute(_ADVANCE, sources, since, upto)
+        if moved == f"UPDATE {len(sources)}":
+            return True
+        found = dict(
+            await connection.fetch("SELECT source, applied FROM tick_source WHERE source = ANY($1::text[])", sources)
+        )
+        if moved == "UPDATE 0" and found == dict(zip(sources, upto, strict=True)):
+            return False
+        raise SourceConflict(f"expected {dict(zip(sources, since, strict=True))}, found {found}")
+
+
+def _columns(bars: tuple[Bar, ...]) -> tuple[list[Any], ...]:
+    return (
+        [bar.symbol for bar in bars],
+        [bar.minute for bar in bars],
+        [bar.first[2] for bar in bars],
+        [bar.high_micros for bar in bars],
+        [bar.low_micros for bar in bars],
+        [bar.last[2] for bar in bars],
+        [bar.volume for bar in bars],
+        [bar.trades for bar in bars],
+        [bar.first[0] for bar in bars],
+        [bar.first[1] for bar in bars],
+        [bar.last[0] for bar in bars],
+        [bar.last[1] for bar in bars],
+    )
