@@ -120,8 +120,7 @@ class Screen:
         return self._look.encoding
 
     def write(self, text: str) -> int:
-        expressible = text.encode(self.encoding, "replace").decode(self.encoding)
-        self._guarded(lambda: self._stream.write(expressible))
+        self._guarded(lambda: self._stream.write(text))
         return len(text)
 
     def flush(self) -> None:
