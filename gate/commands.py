@@ -6,6 +6,7 @@ is read before the options are parsed.
 
 import re
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -168,8 +169,8 @@ def run(
     if flags["dry_run"]:
         terminal.say(declaration.describe(plan))
         return 0
-    progress = terminal.choose(quiet=flags["quiet"], stream=sys.stdout)
-    record, _ = release.run(plan, project_dir=config.resolve().parent, root=_root(config, output), progress=progress)
+    with closing(terminal.choose(quiet=flags["quiet"], stream=sys.stdout)) as progress:
+        record = release.run(plan, project_dir=config.resolve().parent, root=_root(config, output), progress=progress)
     return release.exit_code(record, require_clean=flags["require_clean"])
 
 
@@ -232,7 +233,8 @@ def init(config: Path, paths: tuple[str, ...], *, force: bool, measured: bool) -
     from gate import terminal
     from gate.run import starter
 
-    written = starter.write_manifest(config, paths, force=force, measured=measured)
+    with closing(terminal.choose(quiet=False, stream=sys.stderr)) as progress:
+        written = starter.write_manifest(config, paths, force=force, measured=measured, progress=progress)
     terminal.say(written)
     return 0
 
@@ -277,14 +279,14 @@ def judge(
 
     again = stored.judge(_reports(output), run, config=config, profile=profile)
     if target is not None and str(target) == "-":
-        terminal.say(again.text.rstrip("\n"))
+        terminal.say(again.text)
     else:
         if target is not None:
             stored.write(target, again.text)
-        progress = terminal.choose(quiet=quiet, stream=sys.stdout)
         if not quiet:
             terminal.say(again.comparison)
-        progress.decided(again.record, again.run_dir)
+        with closing(terminal.choose(quiet=quiet, stream=sys.stdout)) as progress:
+            progress.decided(again.record, again.run_dir)
     return again.exit_code
 
 
@@ -316,7 +318,7 @@ def report(run: str, form: str, target: Path | None, output: Path | None) -> int
 
     text = stored.render(_reports(output), run, form)
     if target is None or str(target) == "-":
-        terminal.say(text.rstrip("\n"))
+        terminal.say(text)
     else:
         stored.write(target, text)
     return 0

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from gate import thresholds
-from gate.judge.suite import required_checks
+from gate.judge.suite import judge_suite, required_checks
 from gate.model import (
     Case,
     CaseResult,
@@ -12,6 +12,7 @@ from gate.model import (
     Distribution,
     Ending,
     Evidence,
+    Finding,
     Identity,
     Manifest,
     Metric,
@@ -24,6 +25,7 @@ from gate.model import (
     Selection,
     Status,
     Suite,
+    SuiteResult,
     Threshold,
 )
 
@@ -131,3 +133,17 @@ def facts(**changes: Any) -> RunFacts:
 
 def without_check(of: Evidence, name: str) -> Evidence:
     return replace(of, checks=tuple(check for check in of.checks if check.name != name))
+
+
+def judged(
+    of: Suite | None = None, seen: Evidence | None = None, *, unfit: str | None = None, **planned: Any
+) -> SuiteResult:
+    declared = of or suite()
+    return judge_suite(
+        PlannedSuite(suite=declared, **planned), seen if seen is not None else evidence(declared), day=DAY, unfit=unfit
+    )
+
+
+def found(result: SuiteResult, name: str) -> Finding:
+    (finding,) = (finding for finding in result.findings if finding.id == f"s/{name}")
+    return finding

@@ -41,8 +41,8 @@ JOURNAL_CHECKS: Final = (
     "journal/exit",
 )
 METRICS_CHECKS: Final = ("metrics/readable", "metrics/sane", "metrics/kinds", "metrics/forks")
-GATE_CHECKS: Final = ("gate/seal", "gate/resources", "gate/outcome")
-AGREEMENT_CHECKS: Final = ("agreement/nonce", "agreement/tests", "agreement/exit")
+GATE_CHECKS: Final = ("seal/intact", "resources/readable")
+AGREEMENT_CHECKS: Final = ("agreement/tests", "agreement/exit")
 
 _FAILING: Final = {CaseResult.FAILED: "failed", CaseResult.ERROR: "ended with an error"}
 _SHOWN_IDS: Final = 5
@@ -62,8 +62,9 @@ def judge_suite(planned: PlannedSuite, evidence: Evidence | None, *, day: str, u
     says why the machine was no place to measure time, None when it was.
     """
     suite = planned.suite
-    if evidence is None:
-        finding = _finding(suite, "execution/ended", Status.MISSING, "the suite never ran to an end", rule="R08")
+    if evidence is None or evidence.outcome.ending is Ending.NOT_STARTED:
+        reason = evidence.outcome.reason if evidence else "it left no outcome: the run ended before the suite did"
+        finding = _finding(suite, "execution/ended", Status.MISSING, f"never ran: {reason}", rule="R08")
         return _result(planned, None, (finding,), ())
     thresholds = measures.judge_thresholds(planned, evidence, unfit=unfit)
     findings = (
@@ -175,8 +176,8 @@ def _how_it_ended(suite: Suite, outcome: Outcome) -> tuple[Status, str]:
             return Status.FAIL, outcome.reason or f"not finished after its timeout of {suite.timeout_s:g} s"
         case Ending.KILLED:
             return Status.ERROR, outcome.reason or "stopped from outside before it had finished"
-        case Ending.NOT_STARTED:
-            return Status.MISSING, outcome.reason or "never started"
+        case Ending.NOT_STARTED:  # judge_suite has dealt with it
+            return Status.MISSING, outcome.reason
 
 
 _PYTEST_EXITS: Final = {
