@@ -156,6 +156,8 @@ def write_limit(value: float, unit: Unit) -> str:
     written = num * unit.den / (den * unit.num)
     for digits in range(1, 18):
         text = f"{written:.{digits}g}"
+        if 1e-4 <= abs(written) < 1e15:
+            text = repr(float(text)).removesuffix(".0")  # 50, not 5e+01
         match = _NUMBER.fullmatch(text)
         if match and _exact(match, unit) == value:
             return text
