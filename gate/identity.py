@@ -46,7 +46,7 @@ def read_identity(directory: Path) -> Identity:
     status = _git(directory, *_STATUS)
     if status is None:
         return Identity()
-    commit, branch, changed = _parse_status(status)
+    commit, branch, changed, untracked = _parse_status(status)
     hidden = _git(directory, "ls-files", "-v", "-z", "--full-name", "--", ":/")
     if hidden is not None:
         changed += [entry[2:] for entry in hidden.split("\0") if entry[:1].islower()]
@@ -55,8 +55,9 @@ def read_identity(directory: Path) -> Identity:
         commit=commit,
         tree=tree.strip() if tree else None,
         branch=branch,
-        dirty=bool(changed),
+        dirty=bool(changed or untracked),
         changed=tuple(sorted(set(changed))[:CHANGED_CAP]),
+        untracked=tuple(sorted(untracked)[:CHANGED_CAP]),
     )
 
 
@@ -100,9 +101,9 @@ def _git(directory: Path, *arguments: str) -> str | None:
     return done.stdout.decode("utf-8", "backslashreplace") if done.returncode == 0 else None
 
 
-def _parse_status(text: str) -> tuple[str | None, str | None, list[str]]:
-    """(commit, branch, changed paths) of `git status --porcelain=v2 --branch -z`."""
-    commit, branch, changed = None, None, []
+def _parse_status(text: str) -> tuple[str | None, str | None, list[str], list[str]]:
+    """(commit, branch, changed paths, untracked paths) of `git status --porcelain=v2 --branch -z`."""
+    commit, branch, changed, untracked = None, None, [], []
     entries = iter(text.split("\0"))
     for entry in entries:
         if entry.startswith("# branch.oid "):
@@ -115,11 +116,12 @@ def _parse_status(text: str) -> tuple[str | None, str | None, list[str]]:
             if entry[0] == "2":
                 changed.append(next(entries, ""))  # where it was renamed from
         elif entry.startswith("? "):
-            changed.append(entry[2:])
+            untracked.append(entry[2:])
     return (
         None if commit == "(initial)" else commit,
         None if branch == "(detached)" else branch,
         [path for path in changed if path],
+        untracked,
     )
 
 

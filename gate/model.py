@@ -342,13 +342,17 @@ class FitnessSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What was decided on. All empty where the directory is no git work tree (`commit` None)."""
+    """What was decided on. All empty where the directory is no git work tree (`commit` None).
+
+    `dirty` counts changed and untracked files alike; both lists are cut after some dozens.
+    """
 
     commit: str | None = None
     tree: str | None = None
     branch: str | None = None
     dirty: bool | None = None
     changed: tuple[str, ...] = ()
+    untracked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

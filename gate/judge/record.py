@@ -128,7 +128,8 @@ def _run(name: str, problem: str, kept: str, *, rule: str) -> Finding:
 
 
 def _identity_problem(before: Identity, after: Identity) -> str:
-    for name in ("commit", "tree", "dirty", "changed"):
+    # New untracked files are no change of what is released: caches and the reports themselves are such.
+    for name in ("commit", "tree", "changed"):
         was, now = getattr(before, name), getattr(after, name)
         if was != now:
             return f"the work tree changed while the run was on: {name} was {was!r}, is {now!r}"
