@@ -20,6 +20,9 @@ class Child(Protocol):
     def stop(self, reason: str) -> None:
         """Ask for the end (INT, then TERM, then KILL over the whole tree). Returns at once; `poll` tells when."""
 
+    def kill(self, reason: str) -> None:
+        """Ask for the end at once (KILL over the whole tree). Returns at once; `poll` tells when."""
+
 
 class Executor(Protocol):
     """Runs invocations as children; owns every process it starts."""
