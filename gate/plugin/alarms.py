@@ -8,7 +8,7 @@ import logging
 import warnings
 from typing import Final
 
-from gate.plugin.journal import Journal
+from gate.plugin.journal import RecordFile
 
 CATEGORIES: Final = frozenset(
     {
@@ -29,7 +29,7 @@ _MOST: Final = 1000  # a loop that warns must not fill the disk; the budget is b
 class Alarms:
     """Writes an `alarm` record for every warning that counts."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: RecordFile) -> None:
         self.current = ""  # the id of the running test
         self._journal = journal
         self._count = 0

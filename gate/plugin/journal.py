@@ -1,8 +1,8 @@
-"""The journal file of one pytest process.
+"""Files of records, written by one process each: the journal, and the file of metrics.
 
 Owns the file: created exclusively, never through a link, one `write` per record, so that a crash can lose the end but
-never tear two records into one. A forked child never writes into its parent's journal: it gets a file of its own, made
-when it has something to say. What the records mean is left to the modules that write them and `gate.evidence.journal`.
+never tear two records into one. A forked child never writes into its parent's file: it gets one of its own, made when
+it has something to say. What the records mean is left to the modules that write them and to `gate.evidence`.
 """
 
 import json
@@ -21,18 +21,21 @@ def encode(record: dict[str, object]) -> bytes:
     return _encode(record).encode("ascii") + b"\n"
 
 
-class Journal:
+class RecordFile:
     """An append-only file of records. After a failed write it stays silent, so that its end is missing too."""
 
-    def __init__(self, directory: Path, worker: str | None, nonce: str) -> None:
-        """Create the file. Raises OSError when it exists or cannot be made."""
-        self.directory = directory
-        self.worker = worker
-        self.nonce = nonce
+    def __init__(self, path: Path, fork_path: Path, about: dict[str, object]) -> None:
+        """Create `path`. A forked child makes `fork_path`, with its pid for `{pid}`, and says `about` first.
+
+        Raises OSError when the file exists or cannot be made.
+        """
         self.count = 0
-        self._path = directory / (f"journal-{worker}.jsonl" if worker else "journal.jsonl")
-        self._fd: int | None = _open(self._path, FLAGS, 0o600)
-        self._forked = False
+        self.forked = False
+        self.name = path.name
+        self._fork_path = fork_path
+        self._about = about
+        self._silent = False
+        self._fd: int | None = _open(path, FLAGS, 0o600)
         os.register_at_fork(after_in_child=self._in_child)
 
     def add(self, record: dict[str, object]) -> None:
@@ -40,17 +43,18 @@ class Journal:
 
     def write(self, line: bytes) -> None:
         """Append `line`, which ends with a newline."""
-        if self._fd is None:
-            if not self._forked:
+        fd = self._fd
+        if fd is None:
+            if self._silent or not self.forked:
                 return
-            self._open_for_child()
+            fd = self._open_in_child()
         try:
-            whole = _write(self._fd, line) == len(line)  # type: ignore[arg-type]  # opened above or in __init__
+            whole = _write(fd, line) == len(line)
         except OSError:
             whole = False
         self.count += 1
         if not whole:
-            self._forked = False
+            self._silent = True
             self.close()
 
     def close(self) -> None:
@@ -59,13 +63,14 @@ class Journal:
             self._fd = None
 
     def _in_child(self) -> None:
-        # The descriptor is shared with the parent: closing the child's copy leaves the parent's open.
+        # The child's copy of the descriptor is closed; the parent's stays open. A closed file stays closed.
+        self._silent = self._fd is None
+        self.forked = True
         self.close()
-        self._forked = True
 
-    def _open_for_child(self) -> None:
-        self._forked = False
-        self.count = 0
+    def _open_in_child(self) -> int:
         pid = _getpid()
-        self._fd = _open(self.directory / f"journal-fork-{pid}.jsonl", FLAGS, 0o600)
-        self.add({"k": "fork", "nonce": self.nonce, "pid": pid, "ppid": os.getppid(), "worker": self.worker})
+        fd = self._fd = _open(self._fork_path.with_name(self._fork_path.name.format(pid=pid)), FLAGS, 0o600)
+        self.count = 0
+        self.add({"k": "fork", **self._about, "pid": pid, "ppid": os.getppid()})
+        return fd

@@ -8,11 +8,16 @@ tells what was running. Time is the plugin's own, bound before any test can repl
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gate.plugin.attempt import RAISED, RETURNED, SKIPPED, SWALLOWED, UNSEEN, Attempt
 from gate.plugin.session import Session
+
+if TYPE_CHECKING:
+    from gate.plugin.spool import Spool
 
 _MICROSECONDS = 1e6
 
@@ -40,6 +45,20 @@ class Observer(Session):
     def attempt(self) -> int:
         """Which execution of the running test this is, from 1. Valid from its set-up to the end of its call."""
         return self._runs.get(self.alarms.current, 0) + 1
+
+    def call_span_s(self) -> float:
+        """How long the call phase of the running test took; 0.0 if it had none."""
+        return max(0.0, self.call_ended - self.call_started)
+
+    def open_spool(self) -> "Spool":
+        """The file of metrics, made when the first test asks for it."""
+        if self.spool is None:
+            from gate.plugin.spool import Spool  # noqa: PLC0415  # only for suites that measure
+
+            invitation = self.invitation
+            started = float(invitation["started"])
+            self.spool = Spool(Path(invitation["dir"]), self.worker, invitation["nonce"], started)
+        return self.spool
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         self._found.append(item)

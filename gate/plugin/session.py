@@ -15,7 +15,7 @@ import pytest
 
 from gate.plugin.alarms import Alarms
 from gate.plugin.facts import effective_options, start_record
-from gate.plugin.journal import Journal
+from gate.plugin.journal import RecordFile
 
 if TYPE_CHECKING:
     from gate.plugin.spool import Spool
@@ -31,7 +31,12 @@ class Session:
         """Create the journal and write its first record. Raises OSError when the file cannot be made."""
         self.invitation = invitation
         self.worker = worker
-        self.journal = Journal(Path(invitation["dir"]), worker, invitation["nonce"])
+        directory = Path(invitation["dir"])
+        self.journal = RecordFile(
+            directory / (f"journal-{worker}.jsonl" if worker else "journal.jsonl"),
+            directory / "journal-fork-{pid}.jsonl",
+            {"nonce": invitation["nonce"], "worker": worker},
+        )
         self.alarms = Alarms(self.journal)
         self.spool: Spool | None = None  # made by the first test that measures
         self._config = config
