@@ -5,7 +5,6 @@ once per few thousand updates under a lock. A full buffer, the end of the test a
 the same door: a limit on the length of the buffer, which is 0 for the latter two.
 """
 
-import math
 import threading
 import time
 from array import array
@@ -17,7 +16,7 @@ from gate.plugin.fold import Fold
 
 CHUNK: Final = 4096
 POINTS: Final = 100_000
-_INFINITY: Final = math.inf
+HUGE: Final = 1e100  # what is measured is smaller; sums of it cannot overflow
 
 # Told a reason when a value is bad: leaves it as evidence, then raises it.
 Refuse = Callable[[str, object], NoReturn]
@@ -188,18 +187,18 @@ def sampler(series: Samples, refuse: Refuse) -> tuple[Callable[[float], None], t
     Closures, because a call of one costs half as much as a call of a method. The clock is bound here.
     """
     buffer, drain, limit = series.buffer, series.drain, CHUNK
-    clock = time.perf_counter
+    clock, huge = time.perf_counter, HUGE
 
     def set_limit(length: int) -> None:
         nonlocal limit
         limit = length
 
     def record(value: float) -> None:
-        if type(value) is float and value >= 0.0 and value < _INFINITY:
+        if type(value) is float and value >= 0.0 and value < huge:
             buffer.append(value)
             if len(buffer) >= limit:
                 drain()
-        elif type(value) is int and 0 <= value < 2**1000:
+        elif type(value) is int and 0 <= value < HUGE:
             record(float(value))
         else:
             refuse("a number, finite and at least 0", value)
