@@ -44,11 +44,13 @@ _KEY_WORDS: Final = (
 )
 _NOT_PLAIN: Final = rf"(?!(?i:{'|'.join(sorted(map(re.escape, _PLAIN), key=len, reverse=True))})(?![\w-]))"
 # Only characters that XML, JSON and plain text write in the same way, so that every channel loses the same part.
-_VALUE: Final = r"""(?P<s>[^\x00-\x20"'<>&,;()\[\]{}\\\x7f-\xff]{4,1000})"""
+_ENDS_VALUE: Final = r"""\x00-\x1f"'<>&,;()\[\]{}\\\x7f-\xff"""
+_VALUE: Final = rf"""(?P<s>(?<=["';])[^{_ENDS_VALUE}]{{4,1000}}|[^ {_ENDS_VALUE}]{{4,1000}})"""  # in quotes with spaces
 _KEY_VALUE: Final = (
     # After a quoted key only a quoted value: the numbers of a JSON file must stay numbers.
     rf"{_KEY}(?:{_QUOTE} {{0,3}}[:=] {{0,3}}{_QUOTE}| {{0,3}}[:=] {{0,3}}{_QUOTE}?){_NOT_PLAIN}{_VALUE}"
 )
+_IN_URL: Final = r"""(?:[^\s/@"'<>&]|&(?!quot;|apos;|lt;|gt;|#))"""
 _AUTHORIZATION: Final = (
     rf"(?i:authorization){_QUOTE}? {{0,3}}[:=] {{0,3}}{_QUOTE}?(?i:(?:basic|bearer|token|digest|negotiate) {{1,3}})?"
     r"(?P<s>[A-Za-z0-9._~+/=-]{8,16000})"
@@ -73,7 +75,7 @@ _SHAPES: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (("-----begin ",), _PRIVATE_KEY),
     (("authorization",), _AUTHORIZATION),
     (("bearer ",), r"(?i:bearer) {1,3}(?P<s>[A-Za-z0-9._~+/=-]{16,16000})"),
-    (("://",), r"""://[^\s/@:"'<>]{0,200}:(?P<s>(?!\[redacted\]@)[^\s/@"'<>]{1,500})@"""),
+    (("://",), rf"""://(?:(?!:){_IN_URL}){{0,200}}:(?P<s>(?!\[redacted\]@){_IN_URL}{{1,500}})@"""),
     (("://",), r"://(?P<s>[A-Za-z0-9_-]{20,500})@"),
     (_KEY_WORDS, _KEY_VALUE),
 )
