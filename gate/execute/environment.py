@@ -32,6 +32,6 @@ def _is_dropped(name: str) -> bool:
 
 
 def invitation(*, run_id: str, suite: str, nonce: str, artefact_dir: str, duration_s: float | None) -> dict[str, str]:
-    """What tells the plugin, or any other tool, for whom it runs. `duration_s` is what a soak is to last, if declared."""
+    """What tells the plugin, or another tool, for whom it runs. `duration_s` is what a soak is to last, if declared."""
     variables = {"GATE_NONCE": nonce, "GATE_RUN": run_id, "GATE_SUITE": suite, "GATE_DIR": artefact_dir}
     return variables if duration_s is None else variables | {"GATE_DURATION": f"{duration_s:.10g}"}

@@ -132,7 +132,10 @@ def test_the_child_gets_no_input_no_foreign_file_and_nothing_of_the_environment(
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_GATE", "1")
     run(
-        "import os, sys; print(repr(sys.stdin.read()), sorted(os.environ), sorted(os.listdir('/proc/self/fd')), sep='\\n')"
+        """
+        import os, sys
+        print(repr(sys.stdin.read()), sorted(os.environ), sorted(os.listdir("/proc/self/fd")), sep="\\n")
+        """
     )
     standard_input, names, files = (tmp_path / OUTPUT_LOG).read_text().splitlines()
     assert standard_input == "''"
