@@ -30,8 +30,9 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str, longest: int = 400) -> str:
-    """`text` as one visible line of at most about `longest` characters."""
-    return clip(_SPACES.sub(" ", visible(text[: 4 * longest] if len(text) > 8 * longest else text)).strip(), longest)
+    """`text` as one visible line of about `longest` characters, at most three times as many where much is spelt out."""
+    shown = _SPACES.sub(" ", visible(clip(text, longest))).strip()
+    return shown if len(shown) <= 3 * longest else clip(shown, longest)
 
 
 def clip(text: str, longest: int) -> str:
