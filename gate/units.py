@@ -125,7 +125,7 @@ def parse_limit(text: str) -> tuple[float, Unit]:
 def _unit(text: str) -> Unit:
     if text in UNITS:
         return UNITS[text]
-    known = [name for name in UNITS if name and not (name.startswith(("ns/", "us/", "%/")))]
+    known = [name for name in UNITS if name and (name.startswith("/") or "/" not in name or "B/" in name)]
     by_case = [name for name in known if name.lower() == text.lower()]
     meant = f"; did you mean {by_case[0]}?" if by_case else did_you_mean(text, known)
     if text.lower() in _UNIT_WORDS:
