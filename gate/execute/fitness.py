@@ -146,13 +146,9 @@ def _counters() -> _Counters:
     own = tree.read_stat(os.getpid())
     mine = (own.cpu_ticks + own.reaped_ticks) if own else 0
     below = sum(stat.cpu_ticks + stat.reaped_ticks for stat in tree.below(os.getpid()))
-    return (
-        time.monotonic(),
-        busy / ticks_per_s,
-        total / ticks_per_s,
-        (mine + below) / ticks_per_s,
-        steal / ticks_per_s,
-    )
+    ticks = (busy, busy + idle + iowait + steal, mine + below, steal)
+    busy_s, total_s, own_s, steal_s = (count / _TICKS_PER_S for count in ticks)
+    return (time.monotonic(), busy_s, total_s, own_s, steal_s)
 
 
 def _cpu_fields() -> list[int]:
