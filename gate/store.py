@@ -112,13 +112,20 @@ class RunDirectory:
             raise RunUnreadable(f"{self.run_id}/{name} cannot be read: {error.strerror or error}") from error
 
     def write_record(self, data: bytes) -> None:
-        """Finish the run: write `record.json`, read it back, compare. Raises GateError when another thing came back."""
-        self.write(RECORD, data)
-        if self.read(RECORD) != data:
-            raise GateError(
-                f"{self.run_id}/{RECORD} reads back with other bytes than were written",
-                hint="check the disk; nothing was decided",
-            )
+        """Finish the run: write `record.json`, read it back, compare.
+
+        Raises GateError when it cannot be read or another thing came back; then the record is taken away again.
+        """
+        path = self.write(RECORD, data)
+        try:
+            if self.read(RECORD) != data:
+                raise GateError(
+                    f"{self.run_id}/{RECORD} reads back with other bytes than were written",
+                    hint="check the disk; nothing was decided",
+                )
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
     def read_record(self) -> Record:
         """The record of a finished run. Raises RunUnreadable for a run that has none, or a damaged one."""

@@ -147,6 +147,7 @@ def test_a_record_that_reads_back_differently_is_no_decision(run, monkeypatch):
     monkeypatch.setattr("gate.store.write_atomic", lambda path, data: path.write_bytes(data[:-1]))
     with pytest.raises(GateError, match="other bytes"):
         run.write_record(b"{}\n")
+    assert run.state is RunState.RUNNING
 
 
 def test_runs_are_listed_newest_first(tmp_path):
@@ -234,13 +235,13 @@ def test_eight_runs_at_once_share_no_file(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["latest", *runs(tmp_path)])
 
 
-# In a child: do the work, but fail or die at the n-th call that changes something on disk, for n = 1, 2, … until that call
-# is no longer reached. What lies on disk is checked each time; the last n is printed.
+# In a child: do the work, but fail or die at the n-th call that changes something on disk, for n = 1, 2, … until that
+# call is no longer reached. What lies on disk is checked each time; the last n is printed.
 FAULTS = r"""
 import json, os, pathlib, shutil, signal, sys
 from datetime import UTC, datetime
 from gate.store import RECORD, RunDirectory, RunState, open_run, point_latest, runs
-from gate.errors import RunUnreadable
+from gate.errors import GateError
 
 CALLS = ("open", "write", "fsync", "rename", "mkdir", "symlink", "unlink")
 root, how = pathlib.Path(sys.argv[1]), sys.argv[2]
@@ -297,7 +298,7 @@ while reached:
         inject(step)
         try:
             work(earlier)
-        except OSError:
+        except (OSError, GateError):
             os._exit(3)
         os._exit(4 if left <= 0 else 0)  # 4: the fault was met and got over
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
