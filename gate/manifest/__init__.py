@@ -1,6 +1,6 @@
 """YAML text → `Manifest`, or every problem at once with its line and column.
 
-Owns the story of reading: text → tree (`source`), shape (`schema`), defaults and profiles (`overlay`), then suites,
+Owns the story of reading: text → tree (`source`), shape (`shape`), defaults and profiles (`overlay`), then suites,
 services, thresholds, waivers and drills with the rules across keys. Promises that it never touches the disk, that each
 profile is checked whether chosen or not, and that a text yields either a manifest or a `ManifestError`, nothing else.
 """
@@ -17,11 +17,13 @@ from gate.errors import ManifestError, Problem, UsageError, clip, did_you_mean
 from gate.manifest.consents import Declared, build_drills, build_waivers
 from gate.manifest.overlay import merged, with_defaults
 from gate.manifest.problems import Problems
-from gate.manifest.schema import DrillKeys, Keys, RootKeys, ServiceKeys, SuiteKeys, WaiverKeys, json_schema
 from gate.manifest.services import build_service, check_cycles
+from gate.manifest.shape import DrillKeys, Keys, RootKeys, ServiceKeys, SuiteKeys, WaiverKeys, duration_s, json_schema
 from gate.manifest.source import Path, Source, load
 from gate.manifest.suites import build_suite
 from gate.model import Manifest, Service, Suite
+
+__all__ = ["duration_s", "read", "schema"]
 
 _K = TypeVar("_K", bound=Keys)
 

@@ -12,7 +12,7 @@ from typing import Final
 from gate.errors import clip, did_you_mean
 from gate.manifest.checks import check_date, check_env
 from gate.manifest.problems import Problems
-from gate.manifest.schema import DrillKeys, WaiverKeys
+from gate.manifest.shape import DrillKeys, WaiverKeys
 from gate.manifest.source import Path
 from gate.manifest.suites import RUN
 from gate.model import Drill, Suite, Threshold, Waiver

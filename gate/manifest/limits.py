@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from gate.errors import clip
 from gate.manifest.problems import Problems
-from gate.manifest.schema import CheckKeys, SuiteKeys
+from gate.manifest.shape import CheckKeys, SuiteKeys
 from gate.manifest.source import Path
 from gate.model import Severity, Threshold
 from gate.thresholds import metric_problem, parse, unit_problem

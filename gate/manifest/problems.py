@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from gate.errors import Problem, clip, did_you_mean
-from gate.manifest.schema import METRIC_PATTERN, NAME_PATTERN, RootKeys
+from gate.manifest.shape import METRIC_PATTERN, NAME_PATTERN, RootKeys
 from gate.manifest.source import Node, Path, Source, path_text
 from gate.model import Place
 

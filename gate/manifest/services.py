@@ -10,7 +10,7 @@ from typing import Final
 from gate.errors import clip, did_you_mean
 from gate.manifest.checks import check_argv, check_env, check_names
 from gate.manifest.problems import Problems
-from gate.manifest.schema import ReadyKeys, ServiceKeys
+from gate.manifest.shape import ReadyKeys, ServiceKeys
 from gate.model import Ready, Service
 
 _READY_S: Final = 30.0

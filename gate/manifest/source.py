@@ -3,7 +3,7 @@
 Owns the strict subset of YAML in which a manifest may be written. Refused are anchors, aliases, merge keys, tags,
 several documents, duplicate keys, null, control characters, more than 1 MiB, nesting deeper than 20 and encodings but
 UTF-8. Plain words are strings unless they are exactly `true`, `false` or a decimal number: dates, `yes`, `0o17` and
-`1:30` stay the strings they look like. Leaves the meaning of keys and values to `gate.manifest.schema`.
+`1:30` stay the strings they look like. Leaves the meaning of keys and values to `gate.manifest.shape`.
 """
 
 import math
@@ -25,8 +25,10 @@ _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT: Final = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _FLOAT: Final = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
-# C0 but tab and line ends, DEL, C1, zero-width, bidirectional and half characters: they make a terminal show something else.
-_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+# Controls, zero-width and bidirectional characters make a terminal show something else; halves cannot be written.
+_CONTROL: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 Step = str | int

@@ -12,7 +12,7 @@ from gate.manifest.checks import check_argv, check_date, check_env, check_names
 from gate.manifest.limits import build_thresholds
 from gate.manifest.problems import Problems
 from gate.manifest.rules import argument_problems, path_problem
-from gate.manifest.schema import BudgetKeys, BudgetsKeys, SuiteKeys
+from gate.manifest.shape import BudgetKeys, BudgetsKeys, SuiteKeys
 from gate.manifest.source import Path
 from gate.model import Budget, Budgets, Isolation, Severity, Suite
 
