@@ -1,6 +1,6 @@
 """The points where a part can be exchanged, as small Protocols with one real part and one twin for tests each."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -43,16 +43,33 @@ class RunningService(Protocol):
     def env(self) -> Mapping[str, str]:
         """What suites get to reach it, e.g. {"POSTGRES_URL": "postgresql://…"}."""
 
+    @property
+    def outcome(self) -> ServiceOutcome:
+        """How it stands now: ready, external or died; after `stop` as it stood then."""
+
     def alive(self) -> bool: ...
 
     def stop(self) -> ServiceOutcome:
         """End it and remove its data; the log stays in the run directory. Idempotent."""
 
 
-class ServiceProvider(Protocol):
-    """Starts services of one kind. Raises ServiceError with the tail of the log when one does not come up."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Where a service runs. `env` is clean and holds the addresses of what it needs; `log` must not exist yet."""
 
-    def start(self, service: Service, *, log: Path, env: Mapping[str, str], cwd: Path) -> RunningService: ...
+    log: Path
+    env: Mapping[str, str]
+    cwd: Path
+
+
+class ServiceProvider(Protocol):
+    """Starts services of one kind."""
+
+    def begin(self, service: Service, surroundings: Surroundings) -> Generator[None, None, RunningService]:
+        """Start `service`, a step with each next(); the generator returns it once it is ready.
+
+        Raises ServiceError with the tail of the log when it does not come up. Closing the generator gives the start up.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

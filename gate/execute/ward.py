@@ -37,8 +37,9 @@ class Task:
     """What a warden is to do. `commands` run one after the other while each exits with 0; all write to `output`.
 
     `directories` are made before (0700, owned by `user`, a pair of uid and gid) and removed with their content at the
-    end, also if the gate is no longer there. `stop_steps` are signals, each with the grace in seconds before the next
-    step; `orphan_steps` the same for the loss of the gate. `sample_to` asks for resource samples in that file.
+    end, also if the gate is no longer there. `copies` are pairs of folders, copied before the first command.
+    `stop_steps` are signals, each with the grace in seconds before the next step; `orphan_steps` the same for the loss
+    of the gate. `sample_to` asks for resource samples in that file.
     """
 
     commands: tuple[tuple[str, ...], ...]
@@ -50,6 +51,7 @@ class Task:
     orphan_steps: tuple[tuple[int, float], ...] = ()
     user: tuple[int, int] | None = None
     directories: tuple[str, ...] = ()
+    copies: tuple[tuple[str, str], ...] = ()
     sample_to: str | None = None
     sample_every_s: float = 0.5
 
@@ -180,6 +182,7 @@ def _spec(task: Task) -> Spec:
         orphaned=list(task.orphan_steps),
         user=task.user,
         directories=list(task.directories),
+        copies=list(task.copies),
         sample=task.sample_to,
         sample_every_s=task.sample_every_s,
     )

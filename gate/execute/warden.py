@@ -45,7 +45,7 @@ class Spec(TypedDict):
 
     `stop` and `orphaned` are pairs of signal number and seconds of grace before the next step; KILL over the whole
     tree always comes last. `commands` run one after the other while each exits with 0. `directories` are made (private,
-    owned by `user`) before the first command and removed with their content at the end.
+    owned by `user`) before the first command and removed with their content at the end; `copies` are pairs of folders.
     """
 
     gate: int
@@ -58,6 +58,7 @@ class Spec(TypedDict):
     orphaned: list[tuple[int, float]]
     user: tuple[int, int] | None
     directories: list[str]
+    copies: list[tuple[str, str]]
     sample: str | None
     sample_every_s: float
 
@@ -96,6 +97,11 @@ class Warden:
             os.mkdir(directory, 0o700)  # noqa: PTH102 - pathlib costs 5 ms at import
             if self._spec["user"]:
                 os.chown(directory, *self._spec["user"])
+        if self._spec["copies"]:
+            import shutil  # noqa: PLC0415 - it costs 5 ms, and only services need it
+
+            for source, target in self._spec["copies"]:
+                shutil.copytree(source, target, symlinks=True)
         self._poller.register(self._control, select.POLLIN)
         self._poller.register(self._wakeup, select.POLLIN)
         # The end of the channel says the same, but a process forked by the gate could hold the channel open.
@@ -280,7 +286,7 @@ class Warden:
 
     def _remove_directories(self) -> None:
         if self._spec["directories"]:
-            import shutil  # noqa: PLC0415 - only services have directories to remove
+            import shutil  # noqa: PLC0415 - as above
 
             for directory in self._spec["directories"]:
                 shutil.rmtree(directory, ignore_errors=True)
