@@ -166,6 +166,8 @@ def _flipped(run: Execution) -> str:
         good = phase.outcome == "passed" or (phase.outcome == "skipped" and not run.expected_failure)
         if good and phase.cause == RAISED:
             return f"{phase.when} raised and was reported as {phase.outcome}"
+        if phase.outcome == "skipped" and not run.expected_failure and phase.cause == RETURNED:
+            return f"{phase.when} did not skip and was reported as skipped"
         if phase.outcome == "passed" and phase.cause in (SKIPPED, SWALLOWED):
             return f"{phase.when} did not return and was reported as passed"
         if phase.cause == UNSEEN and phase.outcome != "failed":

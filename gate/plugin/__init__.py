@@ -8,15 +8,17 @@ invitation of the gate is taken out of the environment, so that a pytest started
 import os
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 if TYPE_CHECKING:
     from gate.plugin.recording import Metrics
 
-# Held by a tuple: tools that freeze time replace module attributes that are the clock itself.
-_STARTED = (time.perf_counter(),)
+# The clock of everything measured here, bound before any test can replace it, and held by a tuple: tools that freeze
+# time also replace each attribute of a module that is the function itself.
+CLOCK: Final = (time.perf_counter,)
+_STARTED: Final = time.perf_counter()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -49,7 +51,7 @@ def _take_invitation() -> dict[str, str] | None:
         "dir": directory,
         "run": os.environ.get("GATE_RUN", ""),
         "suite": os.environ.get("GATE_SUITE", ""),
-        "started": repr(_STARTED[0]),
+        "started": repr(_STARTED),
     }
 
 

@@ -54,7 +54,7 @@ class Alarms:
     def listen_late(self) -> None:
         """From now on hear warnings directly: pytest's hook is no longer called."""
         self._late = warnings.catch_warnings(record=True)
-        self._heard = self._late.__enter__() or []
+        self._heard = self._late.__enter__()
 
     def close(self) -> None:
         logging.getLogger("asyncio").removeFilter(self._log_filter)

@@ -44,7 +44,7 @@ class Attempt:
     def line(self, index: int | None, test: str, following: int, worker: str | None = None) -> bytes:
         """The record; `following` is the index of the test that runs next, -1 for none."""
         phases = self.phases
-        if self.plain and index is not None and worker is None and len(phases) == 3:
+        if self.plain and not self.hidden and index is not None and worker is None and len(phases) == 3:
             (s, _, s_us, _), (c, _, c_us, _), (t, _, t_us, _) = phases
             if (s, c, t) == _ORDINARY:
                 return b'{"k":"t","i":%d,"d":[%d,%d,%d],"n":%d}\n' % (index, s_us, c_us, t_us, following)

@@ -6,13 +6,13 @@ tells what was running. Time is the plugin's own, bound before any test can repl
 """
 
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gate.plugin import CLOCK
 from gate.plugin.attempt import RAISED, RETURNED, SKIPPED, SWALLOWED, UNSEEN, Attempt
 from gate.plugin.session import Session
 
@@ -27,7 +27,7 @@ class Observer(Session):
 
     def __init__(self, config: pytest.Config, invitation: dict[str, str], worker: str | None) -> None:
         super().__init__(config, invitation, worker)
-        self.clock: Callable[[], float] = time.perf_counter
+        (self.clock,) = CLOCK
         self.call_started = 0.0
         self.call_ended = 0.0
         self._found: list[pytest.Item] = []

@@ -7,13 +7,13 @@ test: data that belong to no test could not be dropped when it fails.
 """
 
 import re
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import pytest
 
+from gate.plugin import CLOCK
 from gate.plugin.series import HUGE, Parts, Points, Samples, Series, Sum, sampler
 from gate.units import FRACTION, SIZE, TIME, UNITS, Unit
 
@@ -89,7 +89,7 @@ class Gauge(_Face):
         super().__init__(series, refuse)
         self._unit = unit
         self._started = started
-        self._clock = time.perf_counter
+        (self._clock,) = CLOCK
 
     def set(self, value: float) -> None:
         """Record `value`, a finite number in the unit."""

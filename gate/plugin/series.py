@@ -6,12 +6,12 @@ the same door: a limit on the length of the buffer, which is 0 for the latter tw
 """
 
 import threading
-import time
 from array import array
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Final, NoReturn
 
+from gate.plugin import CLOCK
 from gate.plugin.fold import Fold
 
 CHUNK: Final = 4096
@@ -187,7 +187,7 @@ def sampler(series: Samples, refuse: Refuse) -> tuple[Callable[[float], None], t
     Closures, because a call of one costs half as much as a call of a method. The clock is bound here.
     """
     buffer, drain, limit = series.buffer, series.drain, CHUNK
-    clock, huge = time.perf_counter, HUGE
+    (clock,), huge = CLOCK, HUGE
 
     def set_limit(length: int) -> None:
         nonlocal limit
