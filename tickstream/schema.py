@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS ohlcv_1min (
     last_us         bigint         NOT NULL,
     last_sequence   bigint         NOT NULL,
     PRIMARY KEY (symbol, minute),
-    CONSTRAINT ohlcv_1min_high CHECK (high >= greatest(open, close, low)),
+    CONSTRAINT ohlcv_1min_high CHECK (high >= greatest(open, close, low) AND high < 'NaN'),
     CONSTRAINT ohlcv_1min_low CHECK (low <= least(open, close, high)),
     CONSTRAINT ohlcv_1min_span CHECK ((first_us, first_sequence) <= (last_us, last_sequence))
 );

@@ -2,7 +2,7 @@
 
 It is ready when the log says `listening`, which happens after everything that the journal holds has been taken up. On
 SIGTERM or SIGINT it takes no more ticks, hands what it has to the database, and is gone within five seconds; what the
-database does not take in that time stays in the journal. Exit status 0 after such a stop, 1 when something essential
+database does not take stays in the journal. Exit status 0 after such a stop, 1 when something essential
 broke, 2 when the settings make no sense.
 """
 
@@ -22,7 +22,7 @@ from tickstream.publisher import Publisher
 from tickstream.settings import Settings
 from tickstream.store import BarStore, SourceConflict, Target
 
-_DRAIN_S: Final = 3.0
+_STOP_S: Final = 3.0
 _FATAL: Final = (OSError, JournalError, SourceConflict)
 
 
@@ -47,7 +47,7 @@ async def _serve(settings: Settings) -> None:
         tasks = [asyncio.create_task(service.work()), asyncio.create_task(stop.wait())]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
-        await service.stop()
+        await service.stop(drain=not tasks[0].done())
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -96,11 +96,13 @@ class _Service:
             if self._announcer:
                 group.create_task(self._announcer.run())
 
-    async def stop(self) -> None:
+    async def stop(self, *, drain: bool) -> None:
+        """Take no more ticks; with `drain` wait for the database, unless it is known to be away."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_DRAIN_S):
+            async with asyncio.timeout(_STOP_S):
                 await self._intake.close()
-                await self._ingest.drain()
+                if drain and self._ingest.connected:
+                    await self._ingest.drain()
 
     def health(self) -> dict[str, Any]:
         counts = self._ingest.counts

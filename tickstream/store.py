@@ -124,7 +124,7 @@ class BarStore:
             self._target.url,
             timeout=_CONNECT_S,
             command_timeout=_COMMAND_S,
-            server_settings={"search_path": f'"{self._target.schema}"', "application_name": "tickstream"},
+            server_settings={"search_path": f'"{self._target.schema}"', "application_name": f"tickstream/{self._target.schema}"},
         )
         try:
             await schema.create(connection, self._target.schema)
