@@ -6,7 +6,7 @@ the release is left to `gate.judge`.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,10 +15,12 @@ from gate.evidence import journal, junit, metrics, properties, resources, seal
 from gate.evidence.files import read_regular
 from gate.evidence.journal import JournalReading
 from gate.evidence.junit import JunitReading
-from gate.model import Case, CaseResult, Check, Ending, Evidence, Metric, Outcome, PlannedSuite, Status
+from gate.model import Case, CaseResult, Check, Ending, Evidence, Metric, Outcome, PlannedSuite, ResourceSample, Status
 
 CHECKS: Final = ("agreement/tests", "agreement/exit")
 _OUTCOME_CAP: Final = 1 << 20
+_BENCHMARK_CAP: Final = 256 << 20
+_SUITE: Final = ""  # the "test" that a property of a whole suite belongs to
 _GROUPS: Final[Mapping[CaseResult, str]] = {
     CaseResult.PASSED: "passed",
     CaseResult.XPASSED: "passed",
@@ -38,7 +40,7 @@ def collect(directory: Path, planned: PlannedSuite) -> Evidence | None:
     if outcome.ending is Ending.NOT_STARTED:
         return Evidence(outcome=outcome, versions={})
     if planned.suite.command:
-        return _of_other_tool(directory, outcome)
+        return _of_other_tool(directory, planned, outcome)
     return _of_pytest(directory, planned, outcome)
 
 
@@ -56,8 +58,12 @@ def _of_pytest(directory: Path, planned: PlannedSuite, outcome: Outcome) -> Evid
     )
     xml = junit.read_junit(directory / "junit.xml")
     sampled, sampling = resources.read_resources(directory / "resources.jsonl")
-    recorded = metrics.read_metrics(directory, told.passed)
-    foreign = properties.read_properties(directory, xml)
+    recorded = metrics.read_metrics(directory, told.passed, nonce=outcome.nonce, files=told.metrics_files)
+    by_key = {junit.nodeid_key(case.id): case.id for case in told.cases}
+    ids = tuple(by_key.get((case.classname, case.name), "") for case in xml.cases)
+    limits = _limits(planned)
+    written = properties.read_properties(_properties(xml, ids), {**told.passed, _SUITE: 1}, limits)
+    timed = properties.read_benchmark(_benchmarks(directory), told.passed, limits)
     return Evidence(
         outcome=outcome,
         collected=told.collected,
@@ -66,7 +72,7 @@ def _of_pytest(directory: Path, planned: PlannedSuite, outcome: Outcome) -> Evid
         cases=told.cases,
         flaky=told.flaky,
         alarms=told.alarms,
-        metrics=_joined(recorded.metrics, foreign, tuple(resources.as_series(sampled).values())),
+        metrics=_joined(recorded.metrics, written.metrics, timed.metrics, _gauges(sampled)),
         resources=sampled,
         checks=(
             seal.check_seal(directory),
@@ -74,6 +80,8 @@ def _of_pytest(directory: Path, planned: PlannedSuite, outcome: Outcome) -> Evid
             *xml.checks,
             *told.checks,
             *recorded.checks,
+            written.check,
+            timed.check,
             _tests_agree(told, xml),
             _exit_agrees(outcome, told.exit_status, xml),
         ),
@@ -82,7 +90,7 @@ def _of_pytest(directory: Path, planned: PlannedSuite, outcome: Outcome) -> Evid
     )
 
 
-def _of_other_tool(directory: Path, outcome: Outcome) -> Evidence:
+def _of_other_tool(directory: Path, planned: PlannedSuite, outcome: Outcome) -> Evidence:
     xml = junit.read_junit(directory / "junit.xml")
     sampled, sampling = resources.read_resources(directory / "resources.jsonl")
     cases = tuple(
@@ -95,21 +103,53 @@ def _of_other_tool(directory: Path, outcome: Outcome) -> Evidence:
         )
         for case in xml.cases
     )
+    passed = {case.id: case.attempts for case in cases if case.result is CaseResult.PASSED}
+    ids = tuple(case.id for case in cases)
+    written = properties.read_properties(_properties(xml, ids), {**passed, _SUITE: 1}, _limits(planned))
     return Evidence(
         outcome=outcome,
-        collected=tuple(case.id for case in cases),
+        collected=ids,
         cases=cases,
         flaky=tuple(case.id for case in cases if case.attempts > 1),
-        metrics=_joined((), properties.read_properties(directory, xml), tuple(resources.as_series(sampled).values())),
+        metrics=_joined(written.metrics, _gauges(sampled)),
         resources=sampled,
         checks=(
             seal.check_seal(directory),
             sampling,
             *xml.checks,
+            written.check,
             _exit_agrees(outcome, outcome.exit_code, xml),
         ),
         versions={},
     )
+
+
+def _limits(planned: PlannedSuite) -> Mapping[str, tuple[float, ...]]:
+    """Every metric that has a threshold, with the limits in base units."""
+    limits: dict[str, tuple[float, ...]] = {}
+    for threshold in planned.suite.thresholds:
+        more = () if threshold.limit is None else (threshold.limit,)
+        limits[threshold.metric] = limits.get(threshold.metric, ()) + more
+    return limits
+
+
+def _properties(xml: JunitReading, ids: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
+    for written in xml.properties:
+        yield (_SUITE if written.case is None else ids[written.case]), written.name, written.value
+
+
+def _benchmarks(directory: Path) -> bytes:
+    """What pytest-benchmark wrote; without the file, no benchmarks. One that cannot be read is given as unreadable."""
+    try:
+        return read_regular(directory / "benchmark.json", _BENCHMARK_CAP)
+    except FileNotFoundError:
+        return b'{"benchmarks": []}'
+    except OSError:
+        return b""
+
+
+def _gauges(sampled: tuple[ResourceSample, ...]) -> tuple[Metric, ...]:
+    return tuple(resources.as_series(sampled).values())
 
 
 def _joined(*groups: tuple[Metric, ...]) -> tuple[Metric, ...]:

@@ -27,6 +27,9 @@ from gate.model import (
 )
 from gate.units import SIZE, SIZE_PER_TIME, TIME, TIME_PER_TIME, UNITS
 
+# A busy or throttled machine slows work by the share it takes away. Five times the limit is not that; it is a failure,
+# and calling it unfit would let a broken release hide behind a busy machine.
+_BEYOND_NOISE: Final = 5.0
 _BASE_UNITS: Final = {TIME: "s", TIME_PER_TIME: "s", SIZE: "B", SIZE_PER_TIME: "B"}
 
 
@@ -76,7 +79,7 @@ def _judge(planned: PlannedSuite, threshold: Threshold, metric: Metric | None, u
         return _result(planned, threshold, None, Status.MISSING, "there is no baseline to compare with")
     measured = _measure(threshold, threshold.limit, metric)
     status, reason = _status(threshold, measured)
-    if status is Status.FAIL and unfit and _about_time(threshold):
+    if status is Status.FAIL and unfit and _about_time(threshold) and not _beyond_noise(threshold, measured):
         status, reason = Status.UNFIT, f"{reason}, but the machine was unfit to measure: {unfit}"
     return _result(planned, threshold, measured, status, reason)
 
@@ -111,6 +114,14 @@ def _about_time(threshold: Threshold) -> bool:
 
 def _needed(threshold: Threshold) -> int:
     return max(threshold.min_samples or 0, thresholds.minimum_samples(threshold.stat))
+
+
+def _beyond_noise(threshold: Threshold, measured: _Measured) -> bool:
+    """Whether a limit is missed by so much that no machine still able to run the suite explains it."""
+    if measured.observed is None or not threshold.limit:
+        return False
+    ratio = measured.observed / threshold.limit
+    return ratio >= _BEYOND_NOISE if threshold.op in (Op.LT, Op.LE) else ratio <= 1 / _BEYOND_NOISE
 
 
 def _status(threshold: Threshold, measured: _Measured) -> tuple[Status, str]:

@@ -41,6 +41,7 @@ JOURNAL_CHECKS: Final = (
     "journal/exit",
 )
 METRICS_CHECKS: Final = ("metrics/readable", "metrics/sane", "metrics/kinds", "metrics/forks")
+FOREIGN_CHECKS: Final = ("metrics/properties", "metrics/benchmarks")
 GATE_CHECKS: Final = ("seal/intact", "resources/readable")
 AGREEMENT_CHECKS: Final = ("agreement/tests", "agreement/exit")
 
@@ -51,8 +52,8 @@ _SHOWN_IDS: Final = 5
 def required_checks(suite: Suite) -> tuple[str, ...]:
     """Names of the checks without which the evidence of `suite` is not complete."""
     if suite.command:
-        return GATE_CHECKS + JUNIT_CHECKS + ("agreement/exit",)
-    return GATE_CHECKS + JUNIT_CHECKS + JOURNAL_CHECKS + METRICS_CHECKS + AGREEMENT_CHECKS
+        return (*GATE_CHECKS, *JUNIT_CHECKS, "metrics/properties", "agreement/exit")
+    return GATE_CHECKS + JUNIT_CHECKS + JOURNAL_CHECKS + METRICS_CHECKS + FOREIGN_CHECKS + AGREEMENT_CHECKS
 
 
 def judge_suite(planned: PlannedSuite, evidence: Evidence | None, *, day: str, unfit: str | None) -> SuiteResult:

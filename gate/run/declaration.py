@@ -1,4 +1,7 @@
-"""Files and options → manifest, selection and plan. Reads the manifest and the durations of earlier runs, writes nothing."""
+"""Files and options → manifest, selection and plan.
+
+Reads the manifest and the durations of earlier runs, and writes nothing.
+"""
 
 import hashlib
 import os
@@ -11,8 +14,8 @@ from gate import plan as planning
 from gate import store
 from gate.errors import GateError, UsageError
 from gate.evidence.files import NotRegular, TooLarge, read_regular
+from gate.manifest import duration_s as duration_s_of
 from gate.model import Manifest, Plan, Selection
-from gate.report.record import read_record
 
 _MAX_BYTES: Final = 1 << 20
 _RUNS_LOOKED_AT: Final = 10
@@ -22,7 +25,10 @@ describe = planning.describe
 
 
 def load(path: Path, profile: str | None = None) -> Manifest:
-    """The manifest in `path` with `profile` laid over it. Raises UsageError without a file, ManifestError for a bad one."""
+    """The manifest in `path` with `profile` laid over it.
+
+    Raises UsageError when there is no such file, ManifestError with every problem of a bad one.
+    """
     return declared.read(_read(path), str(path), profile)
 
 
@@ -33,7 +39,9 @@ def _read(path: Path) -> bytes:
         hint = "name it with -c FILE, or write a first one with `gate init`"
         raise UsageError(f"there is no manifest {path}", hint=hint) from error
     except (NotRegular, TooLarge, OSError) as error:
-        raise UsageError(f"the manifest {path} cannot be read: {error}", hint="it is a plain file of at most 1 MiB") from error
+        raise UsageError(
+            f"the manifest {path} cannot be read: {error}", hint="it is a plain file of at most 1 MiB"
+        ) from error
 
 
 def digest(path: Path) -> str:
@@ -44,7 +52,7 @@ def digest(path: Path) -> str:
         return ""
 
 
-def selection(  # noqa: PLR0913  # one parameter per option of the command line
+def selection(
     *,
     suites: tuple[str, ...] = (),
     categories: tuple[str, ...] = (),
@@ -57,12 +65,16 @@ def selection(  # noqa: PLR0913  # one parameter per option of the command line
     duration_s = None
     if duration is not None:
         try:
-            duration_s = declared.duration_s(duration)
+            duration_s = duration_s_of(duration)
         except ValueError as error:
             raise UsageError(f"--duration {duration}: {error}", hint="e.g. --duration 60s, --duration 4h") from error
     return Selection(
-        suites=suites, categories=categories, keyword=keyword, duration_s=duration_s,
-        jobs=jobs or len(os.sched_getaffinity(0)), fail_fast=fail_fast,
+        suites=suites,
+        categories=categories,
+        keyword=keyword,
+        duration_s=duration_s,
+        jobs=jobs or len(os.sched_getaffinity(0)),
+        fail_fast=fail_fast,
     )
 
 
@@ -74,11 +86,11 @@ def plan(manifest: Manifest, chosen: Selection, *, root: Path) -> Plan:
 def durations(root: Path) -> Mapping[str, float]:
     """Seconds that each suite took when it last ran whole and passed, from the newest records under `root`."""
     seen: dict[str, float] = {}
-    for run in store.runs(root)[:_RUNS_LOOKED_AT]:
+    for run_id in store.runs(root)[:_RUNS_LOOKED_AT]:
         try:
-            record = read_record((run / "record.json").read_text("utf-8"))
-        except (OSError, ValueError, GateError):
-            continue  # an unfinished or older record says nothing about durations, and is no reason to stop
+            record = store.open_run(root, run_id).read_record()
+        except GateError:
+            continue  # an unfinished run says nothing about durations, and is no reason to stop
         for suite in record.suites:
             if suite.narrowed_by is None and suite.started_at is not None:
                 seen.setdefault(suite.name, suite.duration_s)

@@ -1,4 +1,4 @@
-"""Signals that ask for the end: INT, TERM and HUP become a flag that the run looks at.
+"""Signals that ask for the end: INT, TERM and HUP become requests that the run looks at.
 
 The first one asks for an orderly end (children are stopped, the report is written), every further one for haste. The
 former actions are put back when the block is left.
@@ -8,15 +8,17 @@ import signal
 from types import FrameType, TracebackType
 from typing import Final, Self
 
+from gate.execute.scheduler import Cancellation
+
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """Context manager; `name` is the first signal received (`SIGINT` …), `count` how many came."""
+    """Context manager; `name` is the first signal received (`SIGINT` …), `cancellation` what follows from it."""
 
     def __init__(self) -> None:
         self.name: str | None = None
-        self.count = 0
+        self.cancellation = Cancellation()
         self._former: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Self:
@@ -30,6 +32,6 @@ class Interrupts:
             signal.signal(number, action)  # type: ignore[arg-type]  # what signal.signal returned fits back in
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        self.count += 1
-        if self.name is None:
-            self.name = signal.Signals(number).name
+        name = signal.Signals(number).name
+        self.name = self.name or name
+        self.cancellation.request(f"interrupted by {name}")

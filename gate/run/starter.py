@@ -43,7 +43,11 @@ def write_manifest(config: Path, paths: tuple[str, ...], *, force: bool, measure
     text = _text(folder.name, {path: results.get(_name(path)) for path in found})
     declared.read(text.encode(), str(config))
     config.write_text(text, encoding="utf-8")
-    return f"wrote {config} with {len(found)} suites; next: gate run" if len(found) > 1 else f"wrote {config}; next: gate run"
+    return (
+        f"wrote {config} with {len(found)} suites; next: gate run"
+        if len(found) > 1
+        else f"wrote {config}; next: gate run"
+    )
 
 
 def _test_paths(folder: Path) -> tuple[str, ...]:
@@ -98,7 +102,9 @@ def _suite(path: str, seen: SuiteResult | None) -> str:
 
 
 def _needed_budgets(seen: SuiteResult) -> dict[str, int]:
-    observed = {finding.id.rpartition("/")[2]: finding.observed for finding in seen.findings if "/budget/" in finding.id}
+    observed = {
+        finding.id.rpartition("/")[2]: finding.observed for finding in seen.findings if "/budget/" in finding.id
+    }
     return {name: int(observed[name] or 0) for name in _TOLERATED if int(observed.get(name) or 0) > 0}
 
 
@@ -115,7 +121,7 @@ def _measure(config: Path, paths: tuple[str, ...], progress: Progress) -> dict[s
     manifest = declared.read(text.encode(), str(config))
     with tempfile.TemporaryDirectory(prefix="gate-init-") as scratch:
         plan = declaration.plan(manifest, Selection(jobs=1), root=Path(scratch))
-        record, _ = release.run(plan, project_dir=config.resolve().parent, root=Path(scratch), progress=progress)
+        record = release.run(plan, project_dir=config.resolve().parent, root=Path(scratch), progress=progress)
     return _by_name(record)
 
 

@@ -50,7 +50,7 @@ class Project:
 
     def manifest(self, suite: str = "", rest: str = "") -> None:
         """gates.yaml with one suite `s` over suites/s; `suite` adds keys to it, `rest` top-level keys."""
-        body = "version: 1\nproject: p\nsuites:\n  s:\n    title: S\n    paths: [suites/s]\n    timeout: 60s\n"
+        body = "version: 1\nproject: p\ndefaults: {timeout: 60s}\nsuites:\n  s:\n    title: S\n    paths: [suites/s]\n"
         body += textwrap.indent(textwrap.dedent(suite).strip("\n"), "    ") + "\n"
         self.write("gates.yaml", body + textwrap.dedent(rest))
 

@@ -95,6 +95,14 @@ def test_time_that_fails_on_an_unfit_machine_is_unfit_and_a_pass_there_stands() 
     assert one_threshold("p50 < 10 ms", fast, unfit="steal").status is Status.PASS
 
 
+def test_a_limit_missed_five_times_over_fails_on_any_machine() -> None:
+    for observed, status in ((0.0499, Status.UNFIT), (0.05, Status.FAIL)):
+        assert one_threshold("p50 < 10 ms", distribution(*[observed] * 9), unfit="steal").status is status
+    for count, status in ((21.0, Status.UNFIT), (20.0, Status.FAIL)):
+        slow = Tally(total=count, updates=1, span_s=1.0)
+        assert one_threshold("rate > 100 /s", slow, kind=COUNTER, unit="1", unfit="steal").status is status
+
+
 def test_an_unfit_machine_excuses_nothing_but_time() -> None:
     lost = Tally(total=1.0, updates=1, span_s=1.0)
     assert one_threshold("total == 0", lost, kind=COUNTER, unit="1", unfit="steal").status is Status.FAIL
