@@ -66,7 +66,7 @@ def quantile_of(stat: str) -> float | None:
 
 
 def quantile_curve(dist: Distribution) -> tuple[tuple[float, float], ...]:
-    """(p, value) from the median-poor end to the last quantile that the number of samples can show."""
+    """(p, value) from the least sample to the last quantile that the number of samples can show."""
     if not dist.count:
         return ()
     nines = min(max(math.log10(dist.count), 1.0), 6.0)
@@ -214,15 +214,19 @@ class Resource:
 
     @property
     def peak(self) -> str:
-        return numbers.natural(max(self.values), self.unit)
+        return _short(max(self.values), self.unit)
 
     @property
     def mean(self) -> str:
-        return numbers.natural(math.fsum(self.values) / len(self.values), self.unit)
+        return _short(math.fsum(self.values) / len(self.values), self.unit)
 
     @property
     def line(self) -> tuple[float, ...]:
         return _scaled([value for _, value in thin(self.times_s, self.values, 48)])
+
+
+def _short(value: float, unit: str) -> str:
+    return numbers.size(value) if unit == "B" else numbers.significant(value, 3)
 
 
 def resources(samples: Sequence[ResourceSample]) -> tuple[Resource, ...]:

@@ -7,6 +7,7 @@ grows with files, failures and metrics, never with the number of passed tests.
 """
 
 import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,7 +17,8 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
-from gate.model import Case, Distribution, Dossier, Metric, Series, Status, SuiteDossier
+from gate import verdict
+from gate.model import Case, Distribution, Dossier, Finding, Metric, Series, Status, SuiteDossier
 from gate.report import curves, numbers, plots, rows
 from gate.report.text import clip_lines, one_line, visible
 
@@ -29,6 +31,7 @@ _MOST_FAILURES: Final = 100
 _MOST_ROWS: Final = 500
 _MOST_FILES: Final = 4_000
 _BAR_HALF: Final = 44
+_ID_PARTS: Final = re.compile(r"(?<=[/:_.\[-])(?=[A-Za-z0-9])")
 
 
 def render(dossier: Dossier, *, with_plots: bool = True) -> str:
@@ -57,6 +60,8 @@ def _environment() -> jinja2.Environment:
         "short": one_line,
         "significant": numbers.significant,
         "share": numbers.share,
+        "percent": numbers.percent,
+        "breakable": _breakable,
         "thousands": lambda number: f"{number:,}",
         "plural": numbers.plural,
     }
@@ -75,6 +80,11 @@ def _shown(value: Any) -> Any:
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     return visible(clip_lines(value, _LONGEST))
+
+
+def _breakable(text: str) -> Markup:
+    """`text` with the places marked where a long id may be broken."""
+    return Markup("<wbr>").join(_ID_PARTS.split(text))
 
 
 def _polyline(values: Sequence[float], width: int, height: int) -> str:
@@ -99,6 +109,7 @@ def _context(dossier: Dossier, sketchbook: "_Sketchbook") -> Mapping[str, Any]:
         "headline": rows.headline(record),
         "partial": rows.partial_notice(record),
         "facts": rows.facts(record),
+        "key_facts": rows.key_facts(record),
         "blocking": blocking[:_MOST_BLOCKING_SHOWN],
         "blocking_folded": blocking[_MOST_BLOCKING_SHOWN:_MOST_ROWS],
         "blocking_total": len(blocking),
@@ -160,10 +171,11 @@ def _others(suite: SuiteDossier) -> tuple[Case, ...]:
     return tuple(islice(rows.not_passed(suite), _MOST_ROWS))
 
 
-def _rules(name: str, findings: Sequence[Any]) -> Mapping[str, Any]:
-    listed = rows.rules(findings)
+def _rules(name: str, findings: Sequence[Finding]) -> Mapping[str, Any]:
+    listed = sorted(rows.rules(findings), key=lambda finding: finding.status is Status.PASS)
     broken = sum(finding.status is not Status.PASS for finding in listed)
-    return {"name": name, "findings": listed[:_MOST_ROWS], "total": len(listed), "broken": broken}
+    shown = rows.mark(verdict.worst(verdict.counted(finding) for finding in listed))
+    return {"name": name, "findings": listed[:_MOST_ROWS], "total": len(listed), "broken": broken, "mark": shown}
 
 
 # ---- plots ------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ _LINE: Final = "var(--plot, #3d5a80)"
 _LIMIT: Final = "var(--limit, #a8231d)"
 _MUTED: Final = "var(--muted, #5b6168)"
 _GRID: Final = "var(--line, #dddddd)"
-_PERCENTILES: Final = (0.5, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999)
+_PERCENTILES: Final = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 # A limit this many times beyond the samples would press them flat; it is named beside the plot instead.
 _FAR: Final = 4.0
 _CONFIG: Final = {
@@ -79,11 +79,11 @@ def _library() -> Any:
 def percentiles(dist: Distribution, unit: str, limits: Sequence[Limit]) -> Spec:
     """Value over percentile; every further nine takes as much room as the one before."""
     curve = curves.quantile_curve(dist)
-    scale, unit = _scale(max(value for _, value in curve), unit)
-    points = [{"x": _nines(p), "y": value / scale} for p, value in curve if p < 1]
-    points.append({"x": _nines(curve[-1][0]), "y": curve[-1][1] / scale})
-    near = near_limits(limits, [value for _, value in curve])
-    end = max(point["x"] for point in points)
+    scale, unit = _scale(dist.maximum, unit)
+    end = _nines(curve[-1][0])
+    points = [{"x": _nines(p), "y": value / scale} for p, value in curve]
+    points.append({"x": end, "y": dist.maximum / scale})
+    near = near_limits(limits, [dist.minimum, dist.maximum])
     marks = [
         {"x": _nines(limit.quantile), "y": limit.value / scale}
         for limit in near
@@ -99,12 +99,13 @@ def percentiles(dist: Distribution, unit: str, limits: Sequence[Limit]) -> Spec:
                 "data": {"values": points},
                 "mark": {"type": "line", "color": _LINE, "strokeWidth": 2},
                 "encoding": {
-                    "x": _quantity("x", "percentile", grid=False, values=ticks, labelExpr=_NINES_LABEL),
+                    "x": _quantity("x", "percentile", grid=False, values=ticks, labelOverlap=False, labelExpr=_NINES_LABEL),
                     "y": _quantity("y", unit),
                 },
             },
             *_horizontal(near, scale, end),
-            {"data": {"values": marks}, "mark": {"type": "point", "shape": "diamond", "color": _LIMIT, "filled": True},
+            {"data": {"values": marks}, "mark": {"type": "point", "shape": "diamond", "size": 70, "color": _LIMIT,
+                                                "filled": True},
              "encoding": {"x": {"field": "x", "type": "quantitative"}, "y": {"field": "y", "type": "quantitative"}}},
         ],
     }  # fmt: skip
@@ -124,11 +125,12 @@ def histogram(dist: Distribution, unit: str, limits: Sequence[Limit]) -> Spec:
         "layer": [
             {
                 "data": {"values": values},
-                "mark": {"type": "bar", "color": _LINE, "opacity": 0.75, "binSpacing": 1},
+                "mark": {"type": "rect", "color": _LINE, "opacity": 0.75},
                 "encoding": {
                     "x": {**_quantity("low", unit, grid=False), "scale": axis},
                     "x2": {"field": "high"},
                     "y": _quantity("n", "samples"),
+                    "y2": {"datum": 0},
                 },
             },
             *_vertical(near, scale, axis),
@@ -136,7 +138,7 @@ def histogram(dist: Distribution, unit: str, limits: Sequence[Limit]) -> Spec:
     }
 
 
-def over_time(points: Sequence[tuple[float, float]], unit: str, limits: Sequence[Limit], *, width: int = 300) -> Spec:
+def over_time(points: Sequence[tuple[float, float]], unit: str, limits: Sequence[Limit], *, width: int = 240) -> Spec:
     """A series over the seconds since the suite began."""
     top = max(abs(value) for _, value in points)
     scale, unit = _scale(top, unit)

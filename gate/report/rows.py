@@ -80,8 +80,9 @@ def headline(record: Record) -> str:
         case Decision.GO:
             return f"Everything that was {promised} ran, finished and met its limits."
         case Decision.GO_WITH_WAIVERS:
-            covered = numbers.plural(sum(waiver.state == "used" for waiver in record.waivers), "waiver")
-            return f"Everything that was {promised} ran and finished; {covered} cover what did not meet its limit."
+            used = sum(waiver.state == "used" for waiver in record.waivers)
+            covered = numbers.plural(used, "waiver covers", "waivers cover")
+            return f"Everything that was {promised} ran and finished; {covered} what did not meet its limit."
         case Decision.NO_GO:
             also = f", and {numbers.plural(unknown, 'more is', 'more are')} not known" if unknown else ""
             return f"{numbers.plural(failed, 'finding')} failed{also}."
@@ -95,8 +96,8 @@ def partial_notice(record: Record) -> str:
     """What a partial run must say of itself; empty for a full one."""
     if record.scope is Scope.FULL:
         return ""
-    narrowed = f" ({record.selection})" if record.selection else ""
-    return f"Partial run{narrowed}. This is not a release decision."
+    selected = f" Selected: {record.selection}" if record.selection else ""
+    return f"Partial run. This is not a release decision.{selected}"
 
 
 def facts(record: Record) -> tuple[tuple[str, str], ...]:
@@ -115,6 +116,18 @@ def facts(record: Record) -> tuple[tuple[str, str], ...]:
         ("Finished", f"{numbers.instant(record.finished_at)}, after {numbers.duration(record.duration_s)}"),
     )
     return tuple(row for row in rows if row[1])
+
+
+def key_facts(record: Record) -> tuple[tuple[str, str], ...]:
+    """The few facts that name the thing decided on, short enough to stand beside the decision."""
+    commit = f"{record.commit[:12]}{', uncommitted changes' if record.dirty else ''}" if record.commit else "none"
+    return (
+        ("Commit", commit),
+        ("Branch", record.branch or "–"),
+        ("Manifest", record.manifest_digest[:12]),
+        ("Profile", record.profile or "default"),
+        ("Finished", numbers.instant(record.finished_at)),
+    )
 
 
 def blocking(record: Record) -> tuple[Finding, ...]:
