@@ -118,14 +118,16 @@ class RunDirectory:
         """
         path = self.write(RECORD, data)
         try:
-            if self.read(RECORD) != data:
-                raise GateError(
-                    f"{self.run_id}/{RECORD} reads back with other bytes than were written",
-                    hint="check the disk; nothing was decided",
-                )
+            same = self.read(RECORD) == data
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+        if not same:
+            path.unlink(missing_ok=True)
+            raise GateError(
+                f"{self.run_id}/{RECORD} reads back with other bytes than were written",
+                hint="check the disk; nothing was decided",
+            )
 
     def read_record(self) -> Record:
         """The record of a finished run. Raises RunUnreadable for a run that has none, or a damaged one."""

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -130,17 +130,19 @@ class Parser:
         ended, clear, seconds_of = self._ended, self._ended.clear, self._times.get
         add_class, add_name = self.cases.classnames.append, self.cases.names.append
         add_seconds = self.cases.durations.append
-        after_case = False
+        after_case, last_class = False, ""
 
         def element(name: str, attributes: list[str]) -> None:
-            nonlocal after_case
+            nonlocal after_case, last_class
             if after_case and name == "testcase" and len(ended) == 1 and len(attributes) == 6:
                 class_key, classname, name_key, case, time_key, time = attributes
                 if class_key == "classname" and name_key == "name" and time_key == "time":
                     seconds = seconds_of(time)
                     if seconds is not None:
                         clear()
-                        add_class(classname)
+                        if classname != last_class:
+                            last_class = classname
+                        add_class(last_class)  # one string for all cases of a class, not one for each
                         add_name(case)
                         add_seconds(seconds)
                         return
@@ -151,7 +153,7 @@ class Parser:
     def _start(self, qualified: str, attributes: list[str]) -> bool:
         """Take one element in; True if it is a testcase."""
         self._close()
-        name = qualified.rpartition(":")[2]
+        name = qualified.rpartition(":")[2] if ":" in qualified else qualified
         parent = self._stack[-1] if self._stack else ""
         if not self._stack and name not in _SUITES:
             raise Refused(f"the root element is <{name[:40]}>, not <testsuites> or <testsuite>")
@@ -159,16 +161,16 @@ class Parser:
             raise Refused(f"elements nested deeper than {_DEPTH_CAP}")
         self._stack.append(name)
         if name == "testcase":
-            self._case(dict(_pairs(attributes)), parent)
+            self._case(_pairs(attributes), parent)
             return True
         if name in _SUITES:
-            self._suite(dict(_pairs(attributes)), parent)
+            self._suite(_pairs(attributes), parent)
         elif name in _VERDICTS:
-            self._verdict(name, dict(_pairs(attributes)))
+            self._verdict(name, _pairs(attributes))
         elif parent == "testcase":
-            self._child(name, dict(_pairs(attributes)))
+            self._child(name, _pairs(attributes))
         elif name == "property" and parent == "properties":
-            self._property(dict(_pairs(attributes)))
+            self._property(_pairs(attributes))
         return False
 
     def _close(self) -> None:
@@ -208,6 +210,8 @@ class Parser:
 
     def _seconds(self, text: str | None) -> float | None:
         """The time as a number, None where it is missing, negative, huge or no plain decimal."""
+        if text in self._times:
+            return self._times[text]
         if text is None or not _SECONDS.fullmatch(text):
             self.untimed += 1
             return None
@@ -340,8 +344,8 @@ def _whole(text: str) -> int | None:
     return int(text) if re.fullmatch(r"\d{1,9}", text, re.ASCII) else None
 
 
-def _pairs(attributes: list[str]) -> Iterable[tuple[str, str]]:
-    return zip(attributes[::2], attributes[1::2], strict=True)
+def _pairs(attributes: list[str]) -> dict[str, str]:
+    return dict(zip(attributes[::2], attributes[1::2], strict=True))
 
 
 def _refuse(what: str) -> Callable[..., None]:
