@@ -15,7 +15,6 @@ from gate.evidence.metric_records import Part, Parts, Points, Samples, Sum
 from gate.model import Distribution, Metric, Proportion, Series, Tally
 
 EXACT: Final = 1_000_000
-_LARGEST: Final = 3.0e38
 
 
 def merge(name: str, parts: Sequence[Part], limits: Sequence[float]) -> Metric:
@@ -67,9 +66,7 @@ def _buckets(parts: Sequence[Samples]) -> Counter[float]:
 
 
 def _upper(value: float) -> float:
-    """The least edge above `value`, of 128 to the octave; `value` itself where there is none."""
-    if value >= _LARGEST:
-        return value
+    """The least edge above `value`, of 128 to the octave."""
     half: int = struct.unpack(">H", struct.pack(">f", value)[:2])[0] & 0x7FFF
     edge: float = struct.unpack(">f", struct.pack(">I", half + 1 << 16))[0]
     return edge

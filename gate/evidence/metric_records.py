@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from gate.model import MetricKind
 
-HUGE: Final = 1e100  # what is measured is smaller; sums of it cannot overflow
+HUGE: Final = 1e38  # samples are smaller, so that they fit a 32-bit float
+_BOUND: Final = 1e100  # everything is smaller, so that no sum overflows
 _UNITS: Final = frozenset({"s", "B", "1", ""})
 
 
@@ -171,15 +172,14 @@ def _exact(count: int, text: object) -> Samples:
         values.byteswap()
     if len(values) != count:
         raise ValueError
-    for value in values:
-        if not 0 <= value < HUGE:
-            raise Insane(f"{value} among the samples")
+    if not all(0.0 <= value < HUGE for value in values):
+        raise Insane("a sample that is negative or not finite")
     low, high = (min(values), max(values)) if values else (0.0, 0.0)
     return Samples(count=count, total=math.fsum(values), minimum=low, maximum=high, values=values)
 
 
 def _folded(count: int, record: Mapping[str, Any]) -> Samples:
-    buckets = tuple((_measured(upper), _natural(n)) for upper, n in record["b"])
+    buckets = tuple((_sample(upper), _natural(n)) for upper, n in record["b"])
     above = tuple((_measured(limit), _natural(gt), _natural(ge)) for limit, gt, ge in record["above"])
     low, high = _measured(record["min"]), _measured(record["max"])
     uppers = [upper for upper, _ in buckets]
@@ -235,7 +235,7 @@ def _finite(value: object) -> float:
     if type(value) not in (int, float):
         raise TypeError
     number = float(value)  # type: ignore[arg-type]  # one of the two types above
-    if not -HUGE < number < HUGE:
+    if not -_BOUND < number < _BOUND:
         raise Insane(f"{number} is not finite, or out of any range")
     return number
 
@@ -244,6 +244,13 @@ def _measured(value: object) -> float:
     number = _finite(value)
     if number < 0:
         raise Insane(f"{number} is negative")
+    return number
+
+
+def _sample(value: object) -> float:
+    number = _measured(value)
+    if number >= HUGE:
+        raise Insane(f"{number} among the samples")
     return number
 
 

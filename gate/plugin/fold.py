@@ -16,7 +16,7 @@ from typing import Any, Final
 
 EXACT: Final = 100_000
 _SLICE: Final = 4096
-_LARGEST: Final = 3.0e38  # fits a 32-bit float; larger samples share its bucket, their maximum stays exact
+HUGE: Final = 1e38  # samples are smaller, so that they fit a 32-bit float
 _MINUS_ZERO: Final = 0x8000
 _KEY_AT: Final = 2 if sys.byteorder == "little" else 0  # bytes
 _UPPER_HALF: Final = slice(_KEY_AT // 2, None, 2)
@@ -37,7 +37,7 @@ class Fold:
         self._lowest, self._highest = 1 << 16, -1
 
     def take(self, samples: list[float]) -> None:
-        """Add `samples`: finite, at least 0."""
+        """Add `samples`: at least 0, less than `HUGE`."""
         self.count += len(samples)
         if self._counts is None:
             if self.count <= EXACT:
@@ -62,13 +62,9 @@ class Fold:
             "total": self._total,
             "min": self._minimum,
             "max": self._maximum,
-            "b": [[self._upper(key), count] for key, count in sorted(self._counts.items())],
+            "b": [[min(_edge(key + 1), self._maximum), count] for key, count in sorted(self._counts.items())],
             "above": [limit.above(self._counts) for limit in self._limits],
         }
-
-    def _upper(self, key: int) -> float:
-        edge = _edge(key + 1)
-        return self._maximum if edge > _LARGEST else min(edge, self._maximum)
 
     def _fold(self, counts: Counter[int], samples: list[float]) -> None:
         packed = _pack(samples)
@@ -77,6 +73,7 @@ class Fold:
         counts.update(_tally(packed))
         if _MINUS_ZERO in counts:
             counts[0] += counts.pop(_MINUS_ZERO)
+            packed = _pack([sample + 0.0 for sample in samples])
         self._total += sum(samples)
         lowest, highest = self._lowest, self._highest
         if len(counts) != kinds:
@@ -100,7 +97,7 @@ class _Limit:
 
     def __init__(self, value: float) -> None:
         self._value = value
-        packed = _pack([value])
+        packed = _pack([min(value, HUGE) + 0.0])  # there is a minus zero
         self.key = _keys(packed)[0]
         self._pattern = packed[_KEY_AT : _KEY_AT + 2]
         self._greater = 0
@@ -123,10 +120,7 @@ class _Limit:
 
 
 def _pack(samples: list[float]) -> bytes:
-    try:
-        return struct.pack(f"{len(samples)}f", *samples)
-    except OverflowError:
-        return struct.pack(f"{len(samples)}f", *(min(sample, _LARGEST) for sample in samples))
+    return struct.pack(f"{len(samples)}f", *samples)
 
 
 def _tally(packed: bytes) -> Any:

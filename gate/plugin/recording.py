@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 import pytest
 
 from gate.plugin import CLOCK
-from gate.plugin.series import HUGE, Parts, Points, Samples, Series, Sum, sampler
+from gate.plugin.fold import HUGE
+from gate.plugin.series import Parts, Points, Samples, Series, Sum, sampler
 from gate.units import FRACTION, SIZE, TIME, UNITS, Unit
 
 if TYPE_CHECKING:

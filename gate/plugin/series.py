@@ -12,11 +12,10 @@ from contextlib import AbstractContextManager
 from typing import Any, Final, NoReturn
 
 from gate.plugin import CLOCK
-from gate.plugin.fold import Fold
+from gate.plugin.fold import HUGE, Fold
 
 CHUNK: Final = 4096
 POINTS: Final = 100_000
-HUGE: Final = 1e100  # what is measured is smaller; sums of it cannot overflow
 
 # Told a reason when a value is bad: leaves it as evidence, then raises it.
 Refuse = Callable[[str, object], NoReturn]
