@@ -293,6 +293,7 @@ def test_a_path_inside_the_folder_is_taken(path: str) -> None:
         ["--pastebin=all"],
         ["--gate-dir=x"],
         ["@more"],
+        ["--timeout", "@more"],
         ["--"],
         ["tests/other"],
         ["-x", "tests/other"],
@@ -389,7 +390,9 @@ def test_a_timeout_never_cuts_a_declared_duration_short(suite: str, timeout_s: f
         ("{provider: redis, command: [x]}", "`command` goes with `provider: command` only"),
         ('{provider: redis, ready: {tcp: "a:1"}}', "`ready` goes with `provider: command` only"),
         ("{command: x}", "write [x]"),
-        ("{command: [x], needs: [s2]}", "unknown service 's2'; did you mean s?"),
+        ("{command: [-x]}", "'-x' is no program"),
+        ("{command: [x], needs: [t, t]}", "'t' is here twice"),
+        ("{command: [x], needs: [s2]}", "unknown service 's2' (allowed are s t)"),
         ("{command: [x], needs: [s]}", "in a circle: s → s"),
         ("{command: [x], ready: {}}", "exactly one of http, tcp and log"),
         ('{command: [x], ready: {tcp: "a:1", log: up}}', "found tcp and log"),
@@ -404,8 +407,13 @@ def test_a_timeout_never_cuts_a_declared_duration_short(suite: str, timeout_s: f
     ],
 )
 def test_a_wrong_service_is_refused(service: str, words: str) -> None:
-    (problem,) = problems_of(more=f"services: {{s: {service}}}")
+    (problem,) = problems_of(more=f"services: {{s: {service}, t: {{provider: redis}}}}")
     assert words in problem
+
+
+def test_a_need_that_is_nearly_a_service_is_recognised() -> None:
+    (problem,) = problems_of("paths: [t], needs: [postgrs]", "services: {postgres: {provider: postgres}}")
+    assert "unknown service 'postgrs'; did you mean postgres?" in problem
 
 
 def test_services_in_a_circle_are_one_problem_naming_the_circle() -> None:
