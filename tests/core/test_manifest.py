@@ -392,7 +392,7 @@ def test_a_timeout_never_cuts_a_declared_duration_short(suite: str, timeout_s: f
         ("{command: x}", "write [x]"),
         ("{command: [-x]}", "'-x' is no program"),
         ("{command: [x], needs: [t, t]}", "'t' is here twice"),
-        ("{command: [x], needs: [s2]}", "unknown service 's2' (allowed are s t)"),
+        ("{command: [x], needs: [s2]}", "unknown service 's2'; did you mean s?"),
         ("{command: [x], needs: [s]}", "in a circle: s → s"),
         ("{command: [x], ready: {}}", "exactly one of http, tcp and log"),
         ('{command: [x], ready: {tcp: "a:1", log: up}}', "found tcp and log"),
