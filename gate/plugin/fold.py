@@ -62,9 +62,16 @@ class Fold:
             "total": self._total,
             "min": self._minimum,
             "max": self._maximum,
-            "b": [[min(_edge(key + 1), self._maximum), count] for key, count in sorted(self._counts.items())],
+            "b": self._buckets(self._counts),
             "above": [limit.above(self._counts) for limit in self._limits],
         }
+
+    def _buckets(self, counts: Counter[int]) -> list[tuple[float, int]]:
+        buckets: Counter[float] = Counter()
+        for key, count in sorted(counts.items()):
+            # A maximum on the edge between two buckets is the upper edge of both.
+            buckets[min(_edge(key + 1), self._maximum)] += count
+        return list(buckets.items())
 
     def _fold(self, counts: Counter[int], samples: list[float]) -> None:
         packed = _pack(samples)
