@@ -238,8 +238,7 @@ def trend(series: Series) -> Trend:
     residuals = [value - slope * at for at, value in zip(bin_times, bin_values, strict=True)]
     errors = sorted(_theil_sen(sample, pairs) for sample in _resampled(residuals))
     edge = len(errors) // 20
-    low, high = slope + min(0.0, errors[edge]), slope + max(0.0, errors[-1 - edge])
-    return Trend(slope_per_s=slope, low=low, high=high, n=len(times))
+    return Trend(slope_per_s=slope, low=slope + errors[edge], high=slope + errors[-1 - edge], n=len(times))
 
 
 def plateau(series: Series) -> float | None:

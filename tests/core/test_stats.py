@@ -131,6 +131,14 @@ def test_folded_data_decides_limits_that_lie_far_from_the_bucket():
     assert stats.proves_breach(dist, 0.5, Op.GT, 20)
 
 
+def test_the_exact_ends_decide_limits_inside_the_outermost_buckets():
+    dist = folded([3, 4] * 100, edges=EDGES)
+    assert stats.quantile_meets(dist, 0.5, Op.LT, 5)
+    assert stats.quantile_meets(dist, 0.5, Op.GT, 2)
+    assert not stats.quantile_meets(dist, 0.5, Op.LT, 3.5)
+    assert not stats.proves_breach(dist, 0.5, Op.LT, 3.5)
+
+
 @pytest.mark.parametrize(
     ("p", "op", "needed"),
     [

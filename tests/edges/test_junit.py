@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gate.evidence.junit import CHECKS, JunitCase, nodeid_key, read_junit
+from gate.evidence.junit_parser import Parser
 from gate.model import CaseResult, Status
 
 VALID = (
@@ -89,14 +90,40 @@ def test_a_missing_file_is_missing(tmp_path):
     assert not reading.readable
 
 
-@pytest.mark.parametrize("kind", ["link", "pipe", "directory"])
-def test_only_a_plain_file_is_read(tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "told"), [("link", "symbolic"), ("pipe", "not a regular file"), ("directory", "not a regular file")]
+)
+def test_only_a_plain_file_is_read(tmp_path, kind, told):
     path, real = tmp_path / "junit.xml", tmp_path / "real.xml"
     real.write_text(PASSING)
     {"link": lambda: path.symlink_to(real), "pipe": lambda: os.mkfifo(path), "directory": path.mkdir}[kind]()
     reading = read_junit(path)
     assert status(reading, "present") is Status.PASS
     assert status(reading, "readable") is Status.ERROR
+    assert told in reason(reading, "readable")
+
+
+def test_an_expat_with_known_holes_reads_nothing(read, monkeypatch):
+    monkeypatch.setattr("gate.evidence.junit_parser._OLDEST_EXPAT", (99, 0, 0))
+    assert "older than" in reason(read(PASSING), "readable")
+
+
+@pytest.mark.parametrize("what", ["_CASE_CAP", "_PROPERTY_CAP"])
+def test_more_cases_or_properties_than_memory_is_meant_for_are_refused(read, monkeypatch, what):
+    content = suite(case() * 3 + '<properties><property name="a" value="b"/></properties>' * 3)
+    assert read(content).readable
+    monkeypatch.setattr(f"gate.evidence.junit_parser.{what}", 2)
+    assert "more than" in reason(read(content), "readable")
+
+
+def test_many_different_times_are_read_right_and_not_all_remembered(tmp_path, monkeypatch):
+    monkeypatch.setattr("gate.evidence.junit_parser._TIMES_CAP", 5)
+    path, times = tmp_path / "junit.xml", [n / 8 for n in range(50)] * 2
+    path.write_text(suite("".join(f'<testcase classname="c" name="n" time="{time}"/>' for time in times)))
+    parser = Parser()
+    parser.read(path, 1 << 20)
+    assert [case.duration_s for case in parser.cases] == times
+    assert len(parser._times) == 5
 
 
 def test_a_file_over_the_cap_is_refused_and_one_of_the_cap_is_read(read):
