@@ -85,7 +85,7 @@ class Project:
             for name, value in os.environ.items()
             if not name.startswith(("PYTEST_", "GATE_", "CI", "GITHUB_"))
         }
-        return {**kept, "GATE_TEST_MARK": str(self.folder), **(extra or {})}
+        return {**kept, "PROJECT_UNDER_TEST": str(self.folder), **(extra or {})}
 
     def record(self) -> dict[str, Any]:
         path = self.folder / "reports" / "latest" / "record.json"
@@ -96,7 +96,7 @@ class Project:
         found = []
         for process in psutil.process_iter():
             try:
-                ours = process.environ().get("GATE_TEST_MARK") == str(self.folder)
+                ours = process.environ().get("PROJECT_UNDER_TEST") == str(self.folder)
                 if ours and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
             except psutil.Error:

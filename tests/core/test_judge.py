@@ -103,6 +103,15 @@ def test_a_broken_rule_of_evidence_counts() -> None:
     assert bad(judged(seen=evidence(checks=checks))) == {"evidence/junit.readable"}
 
 
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("journal/outcomes", Status.FAIL), ("junit/elements", Status.FAIL), ("journal/options", Status.ERROR)],
+)
+def test_only_a_hidden_failure_makes_a_contradiction_a_failure(name: str, status: Status) -> None:
+    checks = tuple(replace(check, status=Status.FAIL) if check.name == name else check for check in evidence().checks)
+    assert found(judged(seen=evidence(checks=checks)), "evidence/" + name.replace("/", ".")).status is status
+
+
 def test_a_suite_of_another_tool_needs_no_journal() -> None:
     declared = suite(paths=(), command=("k6",), junit="x.xml")
     assert not any(name.startswith(("journal/", "metrics/sane")) for name in required_checks(declared))
