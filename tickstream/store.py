@@ -18,8 +18,9 @@ from tickstream import schema
 from tickstream.faults import Faults
 from tickstream.model import Bar, Batch
 
-# What an attempt may raise when the database is not there, not willing, or not answering.
-DATABASE_ERRORS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# What an attempt may raise when the database is not there, not willing, or not answering. InternalClientError is what
+# the driver raises when the server's farewell crosses the next command.
+DATABASE_ERRORS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 _CONNECT_S: Final = 2.0
 _COMMAND_S: Final = 30.0  # far above any batch; a limit that a slow batch could meet would keep it from ever passing
