@@ -1,5 +1,6 @@
 """Run directories are private, apart from each other, and never half written."""
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -190,6 +191,39 @@ def test_latest_moves_forward_only(tmp_path):
     point_latest(tmp_path, old)
     assert open_run(tmp_path, "latest").run_id == new.run_id
     assert (tmp_path / "latest").is_symlink()
+
+
+def test_latest_is_compared_and_moved_under_one_lock(tmp_path, monkeypatch):
+    refused = []
+
+    def look(root):
+        rival = os.open(root, os.O_RDONLY)
+        with pytest.raises(BlockingIOError) as caught:
+            fcntl.flock(rival, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(rival)
+        refused.append(caught.value)
+
+    monkeypatch.setattr("gate.store._latest", look)
+    point_latest(tmp_path, create(tmp_path))
+    assert len(refused) == 1
+
+
+def test_a_file_is_on_disk_before_it_gets_its_name_and_the_name_before_it_is_reported(run, monkeypatch):
+    steps = []
+    real_sync, real_rename = os.fsync, os.rename
+
+    def sync(descriptor):
+        steps.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        real_sync(descriptor)
+
+    def rename(*args, **kwargs):
+        steps.append("rename")
+        real_rename(*args, **kwargs)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "rename", rename)
+    run.write("x", b"1")
+    assert steps == ["file", "rename", "directory"]
 
 
 def test_latest_moves_on_from_a_run_that_was_removed(tmp_path):
