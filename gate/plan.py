@@ -20,13 +20,13 @@ def all_categories(manifest: Manifest) -> tuple[str, ...]:
     return tuple(sorted({name for suite in manifest.suites for name in (*suite.categories, *suite.contains)}))
 
 
-def make_plan(manifest: Manifest, selection: Selection, durations: Mapping[str, float], cores: int) -> Plan:
-    """What `selection` runs of `manifest`, on `cores` cores; `durations` are known run times by suite, in seconds.
+def make_plan(manifest: Manifest, selection: Selection, durations: Mapping[str, float]) -> Plan:
+    """What `selection` runs of `manifest`; `durations` are known run times by suite, in seconds.
 
     Raises UsageError for a suite or category that is not declared, and when nothing is selected.
     """
     _check_names(manifest, selection)
-    jobs = max(1, min(selection.jobs, cores))
+    jobs = max(1, selection.jobs)
     chosen = [step for suite in manifest.suites if (step := _chosen(suite, selection)) is not None]
     if not chosen:
         raise UsageError("nothing is selected", hint=f"suites are {_listed(suite.name for suite in manifest.suites)}")

@@ -80,7 +80,7 @@ def selection(
 
 def plan(manifest: Manifest, chosen: Selection, *, root: Path) -> Plan:
     """What will run. Expected durations come from the newest runs under `root` that ran the suites whole."""
-    return planning.make_plan(manifest, chosen, durations(root), cores=len(os.sched_getaffinity(0)))
+    return planning.make_plan(manifest, chosen, durations(root))
 
 
 def durations(root: Path) -> Mapping[str, float]:

@@ -98,7 +98,7 @@ def judge(root: Path, which: str, *, config: Path | None, profile: str | None) -
         record = stored.judged()
     else:
         manifest = declaration.load(config, profile)
-        record = stored.judged_under(make_plan(manifest, stored.plan.selection, {}, cores=stored.plan.jobs))
+        record = stored.judged_under(make_plan(manifest, stored.plan.selection, {}))
     text = record_report.record_json(record)
     comparison = _comparison(stored.directory, text, other=config is not None)
     return JudgedAgain(record=record, text=text, comparison=comparison, run_dir=stored.directory.path)

@@ -30,11 +30,11 @@ ALL = manifest(DATABASE, SPEED, SOAK, services=SERVICES)
 
 
 def planned(selection: Selection, of: Manifest = ALL) -> dict[str, str | None]:
-    return {step.suite.name: step.marker for step in make_plan(of, selection, {}, 2).steps}
+    return {step.suite.name: step.marker for step in make_plan(of, selection, {}).steps}
 
 
 def test_everything_runs_whole_when_nothing_is_selected() -> None:
-    plan = make_plan(ALL, Selection(), {}, 2)
+    plan = make_plan(ALL, Selection(), {})
     assert {step.suite.name: step.narrowed for step in plan.steps} == {"database": False, "soak": False, "speed": False}
     assert (plan.scope, plan.omitted) == (Scope.FULL, ())
 
@@ -59,7 +59,7 @@ def test_names_and_categories_select_and_whole_wins_over_narrowed(
 
 
 def test_a_keyword_narrows_every_suite_that_runs() -> None:
-    plan = make_plan(ALL, Selection(keyword="fast"), {}, 2)
+    plan = make_plan(ALL, Selection(keyword="fast"), {})
     assert {step.keyword for step in plan.steps} == {"fast"}
     assert plan.scope is Scope.PARTIAL
 
@@ -78,7 +78,7 @@ def test_a_keyword_narrows_every_suite_that_runs() -> None:
     ],
 )
 def test_the_scope_is_full_only_when_every_suite_runs_whole(selection: Selection, scope: Scope) -> None:
-    assert make_plan(ALL, selection, {}, 2).scope is scope
+    assert make_plan(ALL, selection, {}).scope is scope
 
 
 @pytest.mark.parametrize(
@@ -95,20 +95,20 @@ def test_the_scope_is_full_only_when_every_suite_runs_whole(selection: Selection
 )
 def test_an_unknown_name_is_refused_with_the_right_ones(selection: Selection, message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        make_plan(ALL, selection, {}, 2)
+        make_plan(ALL, selection, {})
     assert caught.value.message == message
     assert hint in caught.value.hint
 
 
 def test_a_category_asked_of_a_manifest_without_any_is_refused_too() -> None:
     with pytest.raises(UsageError) as caught:
-        make_plan(manifest(suite("a")), Selection(categories=("x",)), {}, 2)
+        make_plan(manifest(suite("a")), Selection(categories=("x",)), {})
     assert caught.value.hint == "the manifest declares no categories"
 
 
 def test_a_plan_of_nothing_is_refused() -> None:
     with pytest.raises(UsageError, match="nothing is selected"):
-        make_plan(manifest(), Selection(), {}, 2)
+        make_plan(manifest(), Selection(), {})
 
 
 @pytest.mark.parametrize(
@@ -117,19 +117,19 @@ def test_a_plan_of_nothing_is_refused() -> None:
 def test_an_asked_duration_replaces_the_declared_one_and_extends_the_timeout(
     asked: float | None, timeout_s: float
 ) -> None:
-    steps = {step.suite.name: step.suite for step in make_plan(ALL, Selection(duration_s=asked), {}, 2).steps}
+    steps = {step.suite.name: step.suite for step in make_plan(ALL, Selection(duration_s=asked), {}).steps}
     assert (steps["soak"].duration_s, steps["soak"].timeout_s) == (asked or 60.0, pytest.approx(timeout_s))
     assert (steps["database"].duration_s, steps["database"].timeout_s) == (None, 300.0)
 
 
 def test_only_needed_services_are_started_each_after_its_own_needs() -> None:
-    assert [s.name for s in make_plan(ALL, Selection(suites=("database",)), {}, 2).services] == ["pg", "cache", "app"]
-    assert make_plan(ALL, Selection(suites=("soak",)), {}, 2).services == ()
+    assert [s.name for s in make_plan(ALL, Selection(suites=("database",)), {}).services] == ["pg", "cache", "app"]
+    assert make_plan(ALL, Selection(suites=("soak",)), {}).services == ()
 
 
 def test_what_somebody_elses_service_needs_is_not_started() -> None:
     services = (service("app", "pg", url="http://staging"), service("pg"))
-    plan = make_plan(manifest(suite("a", needs=("app",)), services=services), Selection(), {}, 2)
+    plan = make_plan(manifest(suite("a", needs=("app",)), services=services), Selection(), {})
     assert [s.name for s in plan.services] == ["app"]
 
 
@@ -149,7 +149,7 @@ def test_what_somebody_elses_service_needs_is_not_started() -> None:
 def test_the_expected_time_is_the_best_that_is_known(
     keys: dict[str, float], known: dict[str, float], expected: float
 ) -> None:
-    (step,) = make_plan(manifest(suite("a", **keys)), Selection(), known, 2).steps
+    (step,) = make_plan(manifest(suite("a", **keys)), Selection(), known).steps
     assert step.expected_s == expected
 
 
@@ -157,7 +157,7 @@ def test_shared_suites_start_longest_first_and_exclusive_ones_alone_after_them()
     suites = [suite(name) for name in "abcd"]
     alone = [suite(name, isolation=Isolation.EXCLUSIVE) for name in "xy"]
     times = {"a": 10.0, "b": 40.0, "c": 30.0, "d": 20.0, "x": 5.0, "y": 50.0}
-    plan = make_plan(manifest(alone[0], *suites, alone[1]), Selection(jobs=2), times, 4)
+    plan = make_plan(manifest(alone[0], *suites, alone[1]), Selection(jobs=2), times)
     assert [(step.suite.name, step.lane, step.start_s) for step in plan.steps] == [
         ("b", 0, 0.0),
         ("c", 1, 0.0),
@@ -168,9 +168,9 @@ def test_shared_suites_start_longest_first_and_exclusive_ones_alone_after_them()
     ]
 
 
-@pytest.mark.parametrize(("jobs", "cores", "expected"), [(2, 4, 2), (8, 2, 2), (1, 4, 1), (0, 4, 1), (2, 0, 1)])
-def test_there_are_at_most_as_many_jobs_as_cores_and_at_least_one(jobs: int, cores: int, expected: int) -> None:
-    assert make_plan(ALL, Selection(jobs=jobs), {}, cores).jobs == expected
+@pytest.mark.parametrize(("jobs", "expected"), [(2, 2), (8, 8), (1, 1), (0, 1)])
+def test_there_are_as_many_jobs_as_asked_for_and_at_least_one(jobs: int, expected: int) -> None:
+    assert make_plan(ALL, Selection(jobs=jobs), {}).jobs == expected
 
 
 MANY = st.lists(st.tuples(st.floats(0.1, 1000), st.booleans()), min_size=1, max_size=12).map(
@@ -183,7 +183,7 @@ def test_no_lane_runs_two_at_once_and_nothing_runs_beside_an_exclusive_suite(
     rows: list[tuple[str, float, bool]], jobs: int
 ) -> None:
     suites = [suite(name, isolation=Isolation.EXCLUSIVE if alone else Isolation.SHARED) for name, _, alone in rows]
-    plan = make_plan(manifest(*suites), Selection(jobs=jobs), {name: seconds for name, seconds, _ in rows}, jobs)
+    plan = make_plan(manifest(*suites), Selection(jobs=jobs), {name: seconds for name, seconds, _ in rows})
     spans = [(s.start_s, s.start_s + (s.expected_s or 0), s.lane, s.suite.isolation) for s in plan.steps]
     assert {s.suite.name for s in plan.steps} == {name for name, _, _ in rows}
     for index, (start, end, lane, isolation) in enumerate(spans):
@@ -199,12 +199,12 @@ def test_all_categories_are_listed_once_in_order() -> None:
 
 
 def test_a_plan_survives_being_written_and_read_back() -> None:
-    plan = make_plan(ALL, Selection(categories=("performance",), duration_s=5.0), {"speed": 3.0}, 2)
+    plan = make_plan(ALL, Selection(categories=("performance",), duration_s=5.0), {"speed": 3.0})
     assert loads(Plan, dumps(plan)) == plan
 
 
 def test_the_description_tells_order_neighbours_services_and_why_it_is_partial() -> None:
-    plan = make_plan(ALL, Selection(categories=("performance",), suites=("soak",), duration_s=30.0), {}, 2)
+    plan = make_plan(ALL, Selection(categories=("performance",), suites=("soak",), duration_s=30.0), {})
     assert (
         describe(plan)
         == """\
@@ -233,6 +233,6 @@ Expected end after 1m10s. Nothing has been run.
 
 
 def test_the_description_tells_what_is_left_out() -> None:
-    text = describe(make_plan(ALL, Selection(suites=("soak",)), {}, 2))
+    text = describe(make_plan(ALL, Selection(suites=("soak",)), {}))
     assert "  database is left out: not selected\n  speed is left out: not selected\n" in text
     assert "Services, in order of start:\n  none\n" in text
