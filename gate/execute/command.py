@@ -15,17 +15,7 @@ from gate.execute.environment import clean, invitation
 from gate.model import Invocation, PlannedSuite
 
 JUNIT_XML: Final = "junit.xml"
-# Each is a sign that a result is not what it looks like. From the command line they beat an `ignore` in the project's
-# configuration; the plugin leaves those alone that the project turns into errors.
-ALARMS: Final = (
-    "pytest.PytestUnhandledThreadExceptionWarning",
-    "pytest.PytestUnraisableExceptionWarning",
-    "pytest.PytestReturnNotNoneWarning",
-    "pytest.PytestAssertRewriteWarning",
-    "pytest.PytestCollectionWarning",
-    "pytest.PytestUnknownMarkWarning",
-    "pytest.PytestConfigWarning",
-)
+CACHE: Final = "cache"  # where pytest keeps what it remembers of a run; no evidence, so removed when it has ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +76,9 @@ def _pytest(step: PlannedSuite, python: str, artefact_dir: str) -> tuple[str, ..
 
 
 def _ours(artefact_dir: str) -> tuple[str, ...]:
-    options = ["-p", "gate.plugin"]
-    for category in ALARMS:
-        options += ["-W", f"always::{category}"]
+    options = ["-p", "gate.plugin", "-p", "gate.plugin.filters"]
     # xunit1 because xunit2 answers `record_property` with a warning, which a strict project turns into a failure.
-    for setting in ("junit_family=xunit1", "junit_logging=no", f"cache_dir={artefact_dir}/cache"):
+    for setting in ("junit_family=xunit1", "junit_logging=no", f"cache_dir={artefact_dir}/{CACHE}"):
         options += ["-o", setting]
     # Local variables in tracebacks are where secrets are found.
     return (*options, "--no-showlocals", "--color=no", f"--junitxml={Path(artefact_dir) / JUNIT_XML}")

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from gate.execute.command import CACHE
 from gate.execute.ward import Task, Ward
 from gate.model import Ending, Invocation, Outcome
 
@@ -67,6 +68,7 @@ class WardenExecutor:
             env=invocation.env,
             output=str(folder / OUTPUT_LOG),
             deadline_s=invocation.timeout_s + _BACKSTOP_S,
+            directories=(str(folder / CACHE),),
             sample_to=str(folder / RESOURCES) if self._sample_interval_s is not None else None,
             sample_every_s=self._sample_interval_s or 0.0,
         )
