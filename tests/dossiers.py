@@ -600,6 +600,33 @@ def hostile(*, long: str = "") -> Dossier:
     return Dossier(record=run, suites=(dossier,))
 
 
+def worded(text: str) -> Dossier:
+    """A small run whose every free text is `text`, and whose shape does not depend on it."""
+    case = Case(id=f"t.py::{text}", result=CaseResult.FAILED, duration_s=0.5, detail=text, worker=text)
+    skipped = Case(id=f"t.py::s{text}", result=CaseResult.SKIPPED, duration_s=0.0, detail=text)
+    limit = replace(
+        threshold("s", "m p99 < 1 ms", 2.0), id=f"s/threshold/{text}", metric=text, source=text, reason=text
+    )
+    broken = (
+        finding(f"s/execution/{text}", Status.FAIL, text, observed=text, expected=text),
+        finding(f"s/test/{case.id}", Status.FAIL, text),
+    )
+    result = SuiteResult(name=text, title=text, status=Status.FAIL, severity=Severity.BLOCKER, categories=(text,),
+                         tests=TestCounts(collected=2, failed=1, skipped=1), started_at=STARTED, duration_s=3.0,
+                         findings=broken, thresholds=(limit,), narrowed_by=text)  # fmt: skip
+    metric = Metric(name=text, kind=MetricKind.COUNTER, unit=text, data=Tally(total=1.0, updates=1, span_s=0.0))
+    dossier = SuiteDossier(result=result, cases=(case, skipped), metrics=(metric,), resources=(), notes=(text,),
+                           alarms=(Alarm(category=text, message=text, test=text),), output_tail=text)  # fmt: skip
+    waiver = WaiverResult(id=text, finding=text, owner=text, reason=text, ticket=text, expires=text, days_left=3,
+                          state=text)  # fmt: skip
+    service = ServiceOutcome(name=text, provider=text, state=ServiceState.FAILED, version=text, url=text, reason=text,
+                             log_tail=text)  # fmt: skip
+    run = record((dossier,), scope=Scope.PARTIAL, selection=text, project=text, run_id=text, branch=text, commit=text,
+                 profile=text, environment={text: text}, not_run=(text,), waivers=(waiver,),
+                 services=(service,), started_at=text, finished_at=text)  # fmt: skip
+    return Dossier(record=run, suites=(dossier,))
+
+
 def huge(tests: int = 100_000, *, per_file: int = 250) -> Dossier:
     """Eight suites with `tests` passing tests, their metrics and an hour of resources."""
     suites = tuple(

@@ -36,7 +36,9 @@ def annotations(dossier: Dossier) -> str:
     blocking = rows.blocking(record)
     for finding in blocking[: MOST_ANNOTATIONS - 1]:
         level = "error" if finding.status is Status.FAIL else "warning"
-        compared = f" (observed {finding.observed}, expected {finding.expected})" if finding.expected else ""
+        compared = (
+            f" (observed {finding.observed or 'nothing'}, expected {finding.expected})" if finding.expected else ""
+        )
         lines.append(_command(level, f"{finding.status} {finding.id}", finding.reason + compared))
     return "".join(line + "\n" for line in lines)
 

@@ -99,7 +99,9 @@ def percentiles(dist: Distribution, unit: str, limits: Sequence[Limit]) -> Spec:
                 "data": {"values": points},
                 "mark": {"type": "line", "color": _LINE, "strokeWidth": 2},
                 "encoding": {
-                    "x": _quantity("x", "percentile", grid=False, values=ticks, labelOverlap=False, labelExpr=_NINES_LABEL),
+                    "x": _quantity(
+                        "x", "percentile", grid=False, values=ticks, labelOverlap=False, labelExpr=_NINES_LABEL
+                    ),
                     "y": _quantity("y", unit),
                 },
             },
