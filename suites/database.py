@@ -11,9 +11,9 @@ import asyncpg
 import pytest
 
 from suites.oracle import Ohlcv
+from suites.waiting import until
 
 _BARS = "SELECT symbol, minute, open, high, low, close, volume, trades FROM ohlcv_1min"
-_POLL_S = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,11 @@ class Database:
         """Return when the ticks of `source` up to `sequence` are in their bars."""
         query = "SELECT coalesce(max(applied), 0) FROM tick_source WHERE source = $1"
         async with self.connect() as connection:
-            while await connection.fetchval(query, source) < sequence:
-                await asyncio.sleep(_POLL_S)
+
+            async def settled() -> bool:
+                return bool(await connection.fetchval(query, source) >= sequence)
+
+            await until(settled)
 
     async def end_connections(self) -> int:
         """End the system's connections from the server's side and wait until they are gone; how many there were."""

@@ -1,4 +1,4 @@
-"""What the bars must be, worked out the slow and obvious way, in decimal numbers and independent of the system's code."""
+"""What the bars must be, worked out the slow and obvious way: decimal numbers, and none of the system's code."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

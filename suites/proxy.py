@@ -1,7 +1,7 @@
 """A TCP proxy that stands before a real server and takes it away: down, silent, or gone just before an answer.
 
-The server itself is not the suite's to stop, and to its client this looks the same. Connections are broken with a reset,
-as they are when a process dies.
+The server itself is not the suite's to stop, and to its client this looks the same. Connections are broken with a
+reset, as they are when a process dies.
 """
 
 import asyncio
@@ -47,6 +47,11 @@ class Proxy:
         """Break every connection; new ones are welcome."""
         for link in tuple(self._links):
             link.reset()
+
+    def far_addresses(self) -> list[str]:
+        """How the server knows the connections that lead through here, as host:port."""
+        names = [link.far.get_extra_info("sockname") for link in self._links]
+        return [f"{name[0]}:{name[1]}" for name in names]
 
     def cut_answer_to(self, request: bytes) -> None:
         """Let the next request that contains `request` reach the server, and break the connection before its answer."""

@@ -92,6 +92,11 @@ class Publisher:
         await self._redis.aclose()
 
     @property
+    def waiting(self) -> int:
+        """How many messages Redis has not confirmed yet."""
+        return len(self._waiting)
+
+    @property
     def state(self) -> str:
         return "connected" if self.connected else "not connected"
 

@@ -58,6 +58,12 @@ ON CONFLICT (symbol, minute) DO UPDATE SET
 RETURNING symbol, minute, open, high, low, close, volume, trades
 """
 
+_CURRENT: Final = """
+SELECT symbol, b.minute, open, high, low, close, volume, trades
+FROM ohlcv_1min b JOIN unnest($1::text[], $2::bigint[]) AS t(symbol, epoch_minute) USING (symbol)
+WHERE b.minute = timestamptz 'epoch' + epoch_minute * interval '1 minute'
+"""
+
 
 class SourceConflict(Exception):
     """The database stands neither before nor behind this batch: another process has written for one of its sources."""
@@ -91,11 +97,12 @@ class BarStore:
             return {row["source"]: row["applied"] for row in await connection.fetch("SELECT * FROM tick_source")}
 
     async def write(self, batch: Batch) -> list[asyncpg.Record]:
-        """Apply `batch`; the changed rows as they are now. Empty when an earlier attempt had applied it already."""
+        """Apply `batch`, unless an earlier attempt has done so; its rows as they are now."""
+        columns = _columns(batch.bars)
         async with self._session() as connection, connection.transaction():
-            if not await self._advance(connection, batch):
-                return []
-            rows: list[asyncpg.Record] = await connection.fetch(_MERGE, *_columns(batch.bars))
+            fresh = await self._advance(connection, batch)
+            query = (_MERGE, *columns) if fresh else (_CURRENT, *columns[:2])
+            rows: list[asyncpg.Record] = await connection.fetch(*query)
             await self._faults.before_commit()
         return rows
 
@@ -125,7 +132,10 @@ class BarStore:
             self._target.url,
             timeout=_CONNECT_S,
             command_timeout=_COMMAND_S,
-            server_settings={"search_path": f'"{self._target.schema}"', "application_name": f"tickstream/{self._target.schema}"},
+            server_settings={
+                "search_path": f'"{self._target.schema}"',
+                "application_name": f"tickstream/{self._target.schema}",
+            },
         )
         try:
             await schema.create(connection, self._target.schema)

@@ -130,13 +130,12 @@ class Mailbox:
         First come those that an earlier reader of this user was given and did not acknowledge.
         """
         while True:
-            waiting = self._cursor != ">"
-            entries = await self._retry(lambda: self._read(count, wait_s))
+            entries, new = await self._retry(lambda: self._read(count, wait_s))
             messages = [message for entry in entries if (message := await self._account(entry))]
             if messages:
                 self._handed = messages[-1].number
                 return messages
-            if not entries and not waiting:
+            if new and not entries:
                 return []
 
     async def acknowledge(self, messages: Sequence[Message]) -> None:
@@ -149,7 +148,8 @@ class Mailbox:
         """Give the place up; a later opening starts anew."""
         await self._retry(lambda: self._redis.xgroup_destroy(self._stream, self._user))
 
-    async def _read(self, count: int, wait_s: float) -> list[Entry]:
+    async def _read(self, count: int, wait_s: float) -> tuple[list[Entry], bool]:
+        """The next entries, and whether they are new ones."""
         new = self._cursor == ">"
         block_ms = max(1, int(wait_s * 1000)) if wait_s > 0 and new else None
         answer: Any = await self._redis.xreadgroup(
@@ -158,7 +158,7 @@ class Mailbox:
         entries: list[Entry] = answer[0][1] if answer else []
         if not new:
             self._cursor = entries[-1][0].decode() if entries else ">"
-        return entries
+        return entries, new
 
     async def _account(self, entry: Entry) -> Message | None:
         """The message in `entry`, or None where the stream's bound has removed it; `missed` counts the others."""

@@ -19,7 +19,7 @@ HOSTILE = [
     "\\'); SELECT pg_sleep(10); --",
     "$1::text",
     "%s%(name)s{0}",
-    "{NULL,\"a\"}",
+    '{NULL,"a"}',
     "../../etc/passwd\r\nX: y",
 ]
 UNICODE = ["ΑΒΓ", "株式会社", "🚀🌕", "e\u0301", "\u00e9", "\u202eUSD", "İı", "\U0010ffff"]

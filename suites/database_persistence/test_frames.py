@@ -14,6 +14,7 @@ from suites.system import Ack, Expect, Hello, Source, Tick, Ticks, decode_reply,
 NOON_US = 1_700_000_040_000_000
 MALFORMED = 1007
 OUT_OF_TURN = 1002
+TOO_BIG = 1009
 
 WRONG_TICKS = {
     "price of zero": ["ticks", [["A", 0, 1, NOON_US, 1]]],
@@ -54,6 +55,15 @@ async def opened(service, source):
 async def ask(connection, *ticks):
     await connection.send(encode(Ticks(list(ticks))))
     return decode_reply(await connection.recv())
+
+
+async def refusal_of(service, source, data):
+    """The close frame with which the service answers `data`."""
+    async with opened(service, source) as (connection, _):
+        await connection.send(data)
+        with pytest.raises(ConnectionClosed) as closed:
+            await connection.recv()
+    return closed.value.rcvd
 
 
 async def test_a_new_source_is_expected_to_begin_with_one(shared_service, unique):
@@ -119,34 +129,23 @@ async def test_a_frame_of_fifty_thousand_ticks_is_taken_whole(shared_service, sh
 
 
 async def test_a_frame_beyond_the_size_limit_is_refused_and_the_service_goes_on(shared_service, unique):
-    with pytest.raises(ConnectionClosed) as refusal:
-        async with opened(shared_service, unique) as (connection, _):
-            await connection.send(b"\x00" * 5_000_000)
-            await connection.recv()
-    assert refusal.value.rcvd.code == 1009
+    assert (await refusal_of(shared_service, unique, b"\x00" * 5_000_000)).code == TOO_BIG
     async with opened(shared_service, unique) as (connection, _):
         assert await ask(connection, tick(unique, 1)) == Ack(1)
 
 
 @pytest.mark.parametrize("frame", WRONG_TICKS.values(), ids=WRONG_TICKS.keys())
 async def test_a_wrong_frame_is_refused_with_a_reason_and_takes_nothing(shared_service, unique, frame):
-    with pytest.raises(ConnectionClosed) as refusal:
-        async with opened(shared_service, unique) as (connection, _):
-            await connection.send(msgspec.msgpack.encode(frame))
-            await connection.recv()
-    assert refusal.value.rcvd.code == MALFORMED
-    assert refusal.value.rcvd.reason
+    refusal = await refusal_of(shared_service, unique, msgspec.msgpack.encode(frame))
+    assert refusal.code == MALFORMED
+    assert refusal.reason
     async with opened(shared_service, unique) as (_, expected):
         assert expected == 1
 
 
 @pytest.mark.parametrize("data", ["text", b"", b"\xc1", b"\x92\xa5ticks", bytes(range(256))], ids=repr)
 async def test_bytes_that_are_no_frame_are_refused(shared_service, unique, data):
-    with pytest.raises(ConnectionClosed) as refusal:
-        async with opened(shared_service, unique) as (connection, _):
-            await connection.send(data)
-            await connection.recv()
-    assert refusal.value.rcvd.code == MALFORMED
+    assert (await refusal_of(shared_service, unique, data)).code == MALFORMED
 
 
 async def test_ticks_before_hello_are_refused(shared_service, unique):

@@ -1,0 +1,39 @@
+"""The test's own corner of a Redis server, and the parts of the system that work in it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import redis.asyncio
+
+from suites.proxy import Proxy
+from suites.system import Live, Mailbox, Names, Publisher
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Makes publishers and subscribers that share one server and one prefix; each is used as `async with`."""
+
+    url: str
+    names: Names
+
+    def through(self, proxy: Proxy) -> "Broker":
+        return replace(self, url=proxy.url)
+
+    def publisher(self, **options: Any) -> Publisher:
+        return Publisher(self.url, names=self.names, **options)
+
+    def live(self, *channels: str, patterns: tuple[str, ...] = ()) -> Live:
+        return Live(self.url, channels=channels, patterns=patterns, names=self.names)
+
+    def mailbox(self, user: str, stream: str = "s") -> Mailbox:
+        return Mailbox(self.url, stream, user, names=self.names)
+
+    def server(self) -> "redis.asyncio.Redis":
+        """A connection that is not the system's, to look behind it."""
+        return redis.asyncio.Redis.from_url(self.url)
+
+
+@pytest.fixture
+def broker(redis_url: str, names: Names) -> Broker:
+    return Broker(redis_url, names)
