@@ -21,10 +21,10 @@ import gate
 from gate import __version__, codec, identity, store, verdict
 from gate.durable import write_atomic
 from gate.errors import GateError
-from gate.evidence import handover, hdr, seal
+from gate.evidence import hdr, seal
 from gate.evidence.collect import collect
 from gate.evidence.journal import JournalTail
-from gate.execute import command, environment, fitness, process, scheduler, services
+from gate.execute import command, environment, fitness, foreign, process, scheduler, services
 from gate.judge.suite import judge_suite
 from gate.model import (
     Decision,
@@ -195,8 +195,7 @@ class _Release:
         absent = self._up.missing(needs) + self._up.lost(needs)
         if absent:
             raise GateError(f"it needs {', '.join(absent)}, which is not up")
-        if planned.suite.junit is not None:
-            handover.clear(self._project_dir, planned.suite.junit)
+        foreign.clear_junit(planned.suite, self._project_dir)
         folder = self._directory.suite_dir(planned.suite.name)
         _write_limits(folder, planned)
         if planned.suite.isolation is Isolation.EXCLUSIVE:
@@ -238,8 +237,7 @@ class _Release:
             self._directory.suite_dir(name)
         else:
             outcome = replace(outcome, services_lost=self._up.lost(planned.suite.needs))
-            if planned.suite.junit is not None:
-                handover.fetch(self._project_dir, planned.suite.junit, folder)
+            foreign.take_junit(planned.suite, self._project_dir, folder)
         write_atomic(folder / "outcome.json", codec.dumps(outcome).encode())
         store.redact_tree(folder, self._redactor)
         evidence = collect(folder, planned)

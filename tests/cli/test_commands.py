@@ -233,7 +233,7 @@ def test_another_tool_that_writes_junit_counts(project: Project) -> None:
     )
     project.write(
         "gates.yaml",
-        "version: 1\nproject: p\nsuites:\n  k6: {command: [python, tool.py], junit: out.xml, min_tests: 2}\n",,
+        "version: 1\nproject: p\nsuites:\n  k6: {command: [python, tool.py], junit: out.xml, min_tests: 2}\n",
     )
     run = project.gate("run")
     assert (run.exit_code, ran(run.record)) == (0, {"k6": 2}), run.stdout + run.stderr
