@@ -208,7 +208,7 @@ def sampler(series: Samples, refuse: Refuse) -> tuple[Callable[[float], None], t
         def __enter__(self) -> None:
             self._start = clock()
 
-        def __exit__(self, *_: object) -> None:
+        def __exit__(self, kind: object, error: object, traceback: object) -> None:
             buffer.append(clock() - self._start)
             if len(buffer) >= limit:
                 drain()

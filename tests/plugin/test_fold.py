@@ -1,9 +1,7 @@
 """Folding keeps its promises for any samples: exact where it says so, and never better than the truth."""
 
 import math
-from collections.abc import Callable
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,27 +74,6 @@ def test_merging_parts_equals_recording_them_together(parts: list[list[float]], 
     assert merged.above == ((limit, sum(v > limit for v in together), sum(v >= limit for v in together)),)
     if together:
         assert (merged.minimum, merged.maximum) == (together[0], together[-1])
-
-
-def test_numpy_is_used_only_when_loaded_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Numpy:
-        """The two functions that are used, in pure Python."""
-
-        uint16 = "H"
-
-        @staticmethod
-        def frombuffer(packed: bytes, kind: str) -> memoryview:
-            return memoryview(packed).cast("H")
-
-        @staticmethod
-        def unique(keys: memoryview, *, return_counts: Callable[[], bool]) -> tuple[object, object]:
-            counts = sorted(fold.Counter(keys).items())
-            return fold.array("H", [key for key, _ in counts]), fold.array("Q", [count for _, count in counts])
-
-    values = [n * 1e-4 for n in range(500)]
-    plain = folded(values, [0.01], 0)
-    monkeypatch.setitem(fold.sys.modules, "numpy", Numpy)  # type: ignore[arg-type]
-    assert folded(values, [0.01], 0) == plain
 
 
 def test_a_gauge_of_any_length_keeps_its_extremes_and_its_end_within_bounds() -> None:

@@ -1,0 +1,60 @@
+"""What the plugin costs: a suite of trivial tests with and without it, side by side.
+
+Prints the medians of interleaved runs and their ratio to `pytest --junitxml`; the budget is +6 % of wall time. Processor
+time is printed beside it, which a busy machine disturbs less. Byte code is written and warmed up first, since otherwise
+each run compiles what it imports.
+
+    python benchmarks/plugin_overhead.py [tests] [rounds]
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BUDGET = 1.06
+
+
+def run(folder: Path, number: int, *, observed: bool) -> tuple[float, float]:
+    """Wall time and processor time of one pytest process, in seconds."""
+    evidence = folder / f"evidence-{number}"
+    evidence.mkdir()
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "GATE", "PYTHONDONTWRITE"))}
+    env |= {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={evidence}/junit.xml"]
+    if observed:
+        env |= {"GATE_NONCE": "n", "GATE_DIR": str(evidence), "GATE_RUN": "r", "GATE_SUITE": "s"}
+        argv += ["-p", "gate.plugin"]
+    before, started = os.times(), time.perf_counter()
+    subprocess.run([*argv, "test_trivial.py"], cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
+    elapsed, after = time.perf_counter() - started, os.times()
+    busy = after.children_user + after.children_system - before.children_user - before.children_system
+    return elapsed, busy
+
+
+def main() -> None:
+    tests, rounds = (int(word) for word in [*sys.argv[1:], *("5000", "5")[len(sys.argv) - 1 :]])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "pytest.ini").write_text("[pytest]\n")
+        (folder / "test_trivial.py").write_text("".join(f"def test_{n}(): pass\n" for n in range(tests)))
+        times: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
+        for number in range(-1, rounds):
+            # The order alternates, so that a machine that slows down does not favour either.
+            for observed in (False, True) if number % 2 else (True, False):
+                found = run(folder, 2 * number + observed, observed=observed)
+                if number >= 0:
+                    times[observed].append(found)
+    print(f"{tests} tests, {rounds} rounds, medians; the budget is a ratio of {BUDGET} in wall time")
+    for index, name in enumerate(("wall", "processor")):
+        bare, whole = (statistics.median(pair[index] for pair in times[observed]) for observed in (False, True))
+        per_test_us = (whole - bare) / tests * 1e6
+        print(f"{name:10} {bare:.3f} s -> {whole:.3f} s   ratio {whole / bare:.3f}   {per_test_us:.1f} us per test")
+
+
+if __name__ == "__main__":
+    main()
