@@ -6,6 +6,7 @@ schema is derived from the same types; `docs/record.schema.json` holds it for ot
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any, Final, Union, get_args, get_origin
 from gate import codec
 from gate.model import Dossier, Record
 
+_HALF_PAIR: Final = re.compile("[\ud800-\udfff]")
 _SCALARS: Final = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 
 
@@ -25,7 +27,8 @@ def render(dossier: Dossier) -> str:
 
 def record_json(record: Record) -> str:
     """`record` as JSON text ending with a newline; equal records give equal text."""
-    return codec.dumps(record)
+    # Half a surrogate pair cannot be written as UTF-8, but JSON has an escape for it that reads back as the same text.
+    return _HALF_PAIR.sub(lambda match: f"\\u{ord(match[0]):04x}", codec.dumps(record))
 
 
 def read_record(text: str | bytes) -> Record:
