@@ -28,6 +28,7 @@ from gate.model import (
 )
 
 SCHEMA: Final = "gate/record/v1"
+_SHOWN: Final = 5
 # What a shell reports for a process ended by the signal: 128 + its number.
 _INTERRUPTED: Final = {"SIGHUP": 129, "SIGINT": 130, "SIGTERM": 143}
 
@@ -128,11 +129,15 @@ def _run(name: str, problem: str, kept: str, *, rule: str) -> Finding:
 
 
 def _identity_problem(before: Identity, after: Identity) -> str:
-    # New untracked files are no change of what is released: caches and the reports themselves are such.
-    for name in ("commit", "tree", "changed"):
-        was, now = getattr(before, name), getattr(after, name)
-        if was != now:
-            return f"the work tree changed while the run was on: {name} was {was!r}, is {now!r}"
+    """What changed under the run. New untracked files are no change of what is released: caches and reports are such."""
+    if before.commit != after.commit:
+        return f"another commit was checked out while the run was on: {before.commit}, then {after.commit}"
+    if before.tree != after.tree:
+        return f"the tree changed while the run was on: {before.tree}, then {after.tree}"
+    different = sorted(set(before.changed) ^ set(after.changed))
+    if different:
+        more = f" and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
+        return f"files changed while the run was on: {', '.join(different[:_SHOWN])}{more}"
     return ""
 
 

@@ -213,10 +213,17 @@ def test_a_run_of_no_suites_is_never_a_go() -> None:
         {"problems": ("disk full",)},
         {"manifest_digest_after": "other"},
         {"identity_after": Identity(commit="d" * 40, tree="t" * 40, branch="main", dirty=False)},
+        {"identity_after": Identity(commit="c" * 40, tree="u" * 40, branch="main", dirty=False)},
+        {"identity_after": Identity(commit="c" * 40, tree="t" * 40, branch="main", dirty=True, changed=("a.py",))},
     ],
 )
 def test_trouble_of_the_run_itself_keeps_the_go_away(changes: dict[str, Any]) -> None:
     assert decide(of_facts=facts(**changes)) is Decision.INCONCLUSIVE
+
+
+def test_new_untracked_files_do_not_keep_the_go_away() -> None:
+    after = Identity(commit="c" * 40, tree="t" * 40, branch="main", dirty=True, untracked=("reports/x",))
+    assert decide(of_facts=facts(identity_after=after)) is Decision.GO
 
 
 def test_an_interrupted_run_ends_with_the_code_of_its_signal() -> None:
