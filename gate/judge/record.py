@@ -129,7 +129,7 @@ def _run(name: str, problem: str, kept: str, *, rule: str) -> Finding:
 
 
 def _identity_problem(before: Identity, after: Identity) -> str:
-    """What changed under the run. New untracked files are no change of what is released: caches and reports are such."""
+    """What changed under the run. New untracked files do not count: caches and the reports themselves are such."""
     if before.commit != after.commit:
         return f"another commit was checked out while the run was on: {before.commit}, then {after.commit}"
     if before.tree != after.tree:

@@ -271,25 +271,30 @@ _BUDGETS: Final[tuple[tuple[str, str, Status, str, Callable[[Evidence], tuple[st
 
 def _budgets(planned: PlannedSuite, evidence: Evidence, day: str) -> Iterable[Finding]:
     for name, rule, broken, verb, count in _BUDGETS:
-        budget: Budget = getattr(planned.suite.budgets, name)
-        if budget.expires is not None and budget.expires < day:
-            budget = replace(budget, limit=0)
-        # What the selection itself left out was asked for; the scope says so.
-        if name == "deselected" and planned.narrowed:
-            budget = Budget(limit=None)
-        if name == "leaks" and evidence.outcome.ending is Ending.KILLED:
-            broken = Status.ERROR  # what was stopped from outside had no chance to clear up
+        budget = _budget(planned, name, day)
+        # What was stopped from outside had no chance to clear up.
+        stopped = name == "leaks" and evidence.outcome.ending is Ending.KILLED
         seen = count(evidence)
         within = budget.limit is None or len(seen) <= budget.limit
         limit = "any" if budget.limit is None else str(budget.limit)
+        status = Status.PASS if within else Status.ERROR if stopped else broken
         yield _finding(
             planned.suite,
             f"budget/{name}",
-            Status.PASS if within else broken,
+            status,
             f"{len(seen)} {verb}, budget {limit}" + ("" if not seen or within else ": " + _shown(seen)),
             rule=rule,
             seen=(str(len(seen)), "any" if budget.limit is None else f"<= {limit}"),
         )
+
+
+def _budget(planned: PlannedSuite, name: str, day: str) -> Budget:
+    """The budget in force on `day`. What the selection itself leaves out was asked for; the scope says so."""
+    if name == "deselected" and planned.narrowed:
+        return Budget(limit=None)
+    budget: Budget = getattr(planned.suite.budgets, name)
+    expired = budget.expires is not None and budget.expires < day
+    return replace(budget, limit=0) if expired else budget
 
 
 def _ids(evidence: Evidence, result: CaseResult) -> tuple[str, ...]:
