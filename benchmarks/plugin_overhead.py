@@ -1,8 +1,8 @@
 """What the plugin costs: a suite of trivial tests with and without it, side by side.
 
-Prints the medians of interleaved runs and their ratio to `pytest --junitxml`; the budget is +6 % of wall time. Processor
-time is printed beside it, which a busy machine disturbs less. Byte code is written and warmed up first, since otherwise
-each run compiles what it imports.
+Prints the medians of interleaved runs and their ratio to `pytest --junitxml`; the budget is +6 % of wall time. The time
+of the processor is printed beside it, which a busy machine disturbs less. Byte code is written and warmed up first,
+since otherwise each run compiles what it imports.
 
     python benchmarks/plugin_overhead.py [tests] [rounds]
 """

@@ -1,8 +1,8 @@
 """What one sample costs: the recorder of the plugin beside those of other libraries.
 
-Prints nanoseconds of processor time per sample, the loop around it taken off, and the ratio to appending to a plain array; amortised over
-so many samples that folding, with two declared limits, is included. Timed blocks are printed beside two bare readings
-of the clock, which is the least that any of them can cost.
+Prints nanoseconds of processor time per sample, the loop around it taken off, and the ratio to appending to a plain
+array; amortised over so many samples that folding, with two declared limits, is included. Timed blocks are printed
+beside two bare readings of the clock, which is the least that any of them can cost.
 
     python benchmarks/recording.py [samples]
 """

@@ -23,6 +23,7 @@ from gate.protocols import SuiteProgress
 __all__ = ["CHECKS", "JournalReading", "JournalTail", "read_journal"]
 
 _CAP: Final = 256 * MIB
+_NEWS: Final = 16 * MIB  # more than the longest record
 _MOST_FILES: Final = 1024
 
 
@@ -203,7 +204,7 @@ class _Follower:
         except OSError:
             return b""
         try:
-            return os.pread(fd, MIB, self._offset)
+            return os.pread(fd, _NEWS, self._offset)
         except OSError:
             return b""
         finally:

@@ -100,8 +100,9 @@ def _options(seen: _Seen) -> Iterator[Trouble]:
             yield Status.MISSING, f"{file.name} does not tell the options in effect"
             continue
         changed = (file.finish or {}).get("changed", {})
+        own = _project_wide(file.start.get("addopts"))
         for options in (file.start.get("options", {}), changed):
-            yield from _unwanted(seen.expected, file.name, options)
+            yield from _unwanted(seen.expected, file.name, options, own)
         if not {"keyword", "markexpr", "collectonly"} <= file.start.get("options", {}).keys():
             yield Status.MISSING, f"{file.name} does not tell the options in effect"
         if file.start.get("optimize") != 0:
@@ -110,12 +111,28 @@ def _options(seen: _Seen) -> Iterator[Trouble]:
         yield from _distribution(seen.expected, seen.main.start.get("options", {}))
 
 
-def _unwanted(expected: Expected, name: str, options: Mapping[str, Any]) -> Iterator[Trouble]:
+def _project_wide(addopts: object) -> Mapping[str, str]:
+    """The last `-k` and `-m` of the project's own `addopts`.
+
+    Where nothing else was planned they may stand: what they leave out is deselected, which has a budget.
+    """
+    found = {"keyword": "", "markexpr": ""}
+    words = [str(word) for word in addopts] if isinstance(addopts, list) else []
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        for option, switch in (("keyword", "-k"), ("markexpr", "-m")):
+            if word == switch:
+                found[option] = following
+            elif word.startswith(switch):
+                found[option] = word.removeprefix(switch).removeprefix("=")
+    return found
+
+
+def _unwanted(expected: Expected, name: str, options: Mapping[str, Any], own: Mapping[str, str]) -> Iterator[Trouble]:
     for option in _FORBIDDEN:
         if options.get(option):
             yield Status.FAIL, f"{name}: option {option} is in effect"
     for option, planned in (("keyword", expected.keyword), ("markexpr", expected.marker)):
-        if option in options and options[option] != planned:
+        if option in options and options[option] not in ({planned} if planned else {"", own[option]}):
             yield Status.FAIL, f"{name}: {option} is {options[option]!r} where {planned!r} was planned"
 
 

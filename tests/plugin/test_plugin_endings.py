@@ -135,6 +135,23 @@ def test_an_existing_journal_is_never_written_over(gated: Gated) -> None:
     assert (gated.evidence / "journal.jsonl").read_bytes() == b"old"
 
 
+def test_a_full_disk_ends_the_journal_and_not_the_tests(gated: Gated) -> None:
+    gated.write(
+        """
+        import resource
+        def pytest_collection_finish():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
+        def pytest_unconfigure():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        """,
+        "conftest.py",
+    )
+    gated.write("import pytest\n@pytest.mark.parametrize('n', range(100))\ndef test_n(n): pass\n")
+    done = gated.run()
+    assert "100 passed" in done.stdout
+    assert {"complete", "items"} <= broken(gated.journal()).keys()
+
+
 def test_the_journal_of_another_invocation_is_refused(gated: Gated) -> None:
     gated.write(THREE.format("pass"))
     gated.run()
