@@ -89,7 +89,6 @@ def percentiles(dist: Distribution, unit: str, limits: Sequence[Limit]) -> Spec:
         for limit in near
         if limit.quantile is not None and limit.quantile < 1
     ]
-    ticks = [_nines(p) for p in _PERCENTILES if _nines(p) <= end + 1e-9]
     return {
         "width": 420,
         "height": 170,
@@ -99,9 +98,7 @@ def percentiles(dist: Distribution, unit: str, limits: Sequence[Limit]) -> Spec:
                 "data": {"values": points},
                 "mark": {"type": "line", "color": _LINE, "strokeWidth": 2},
                 "encoding": {
-                    "x": _quantity(
-                        "x", "percentile", grid=False, values=ticks, labelOverlap=False, labelExpr=_NINES_LABEL
-                    ),
+                    "x": _quantity("x", "percentile", grid=False, **_ticks(end)),
                     "y": _quantity("y", unit),
                 },
             },
@@ -204,6 +201,12 @@ def _scale(top: float, unit: str) -> tuple[float, str]:
     if unit == "B":
         return numbers.size_scale(top)
     return 1.0, ""
+
+
+def _ticks(end: float) -> dict[str, Any]:
+    """The percentiles that have a name, as far as the axis goes; all of them, though an axis here has few ticks."""
+    values = [_nines(p) for p in _PERCENTILES if _nines(p) <= end + 1e-9]
+    return {"values": values, "tickCount": len(values), "labelOverlap": False, "labelExpr": _NINES_LABEL}
 
 
 def _nines(p: float) -> float:
