@@ -6,6 +6,7 @@ unreadable things ERROR; none of them lets a suite pass.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Final
 
 from gate.evidence.journal_cases import Executions, Journals, result_of
@@ -118,7 +119,7 @@ def _project_wide(addopts: object) -> Mapping[str, str]:
     """
     found = {"keyword": "", "markexpr": ""}
     words = [str(word) for word in addopts] if isinstance(addopts, list) else []
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip_longest(words, words[1:], fillvalue=""):
         for option, switch in (("keyword", "-k"), ("markexpr", "-m")):
             if word == switch:
                 found[option] = following
@@ -132,7 +133,7 @@ def _unwanted(expected: Expected, name: str, options: Mapping[str, Any], own: Ma
         if options.get(option):
             yield Status.FAIL, f"{name}: option {option} is in effect"
     for option, planned in (("keyword", expected.keyword), ("markexpr", expected.marker)):
-        if option in options and options[option] not in ({planned} if planned else {"", own[option]}):
+        if option in options and options[option] not in ((planned,) if planned else ("", own[option])):
             yield Status.FAIL, f"{name}: {option} is {options[option]!r} where {planned!r} was planned"
 
 
@@ -160,6 +161,8 @@ def _whole(file: JournalFile) -> Iterator[Trouble]:
 def _items(seen: _Seen) -> Iterator[Trouble]:
     for test in dict.fromkeys(test for file in seen.journals.all for test in file.vanished):
         yield Status.FAIL, f"{test} was collected and then dropped"
+    if seen.main.collected is None:
+        yield Status.MISSING, "what was collected is not known"
     known = set(seen.main.ids)
     if len(known) != len(seen.main.ids):
         yield Status.FAIL, f"{len(seen.main.ids) - len(known)} tests were collected twice"

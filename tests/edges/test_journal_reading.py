@@ -146,6 +146,15 @@ def test_each_fault_breaks_its_rule(tmp_path: Path, records: list[Record], rule:
     assert rule in broken(read(tmp_path, as_bytes(records)))
 
 
+@pytest.mark.parametrize("addopts", [["-m", "not slow"], ["-mnot slow"], ["-q", "-m", "x", "-m=not slow"]])
+def test_a_marker_of_the_project_itself_may_stand_where_none_was_planned(tmp_path: Path, addopts: list[str]) -> None:
+    records = whole(ran(0), ran(1), ran(2), addopts=addopts, options=OPTIONS | {"markexpr": "not slow"})
+    assert broken(read(tmp_path, as_bytes(records))) == {}
+    assert broken(read(tmp_path, as_bytes(records), marker="slow")) == {"options": Status.FAIL}
+    other = whole(ran(0), ran(1), ran(2), addopts=addopts, options=OPTIONS | {"markexpr": "slow"})
+    assert broken(read(tmp_path, as_bytes(other))) == {"options": Status.FAIL}
+
+
 @pytest.mark.parametrize(
     ("outcome", "cause", "expected_failure", "fault"),
     [
