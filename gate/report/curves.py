@@ -12,8 +12,19 @@ from itertools import accumulate, pairwise
 from typing import Final
 
 from gate import stats
-from gate.model import Distribution, Metric, Proportion, ResourceSample, Series, SuiteResult, Tally, ThresholdResult
+from gate.model import (
+    Distribution,
+    Metric,
+    Proportion,
+    ResourceSample,
+    Series,
+    SuiteDossier,
+    SuiteResult,
+    Tally,
+    ThresholdResult,
+)
 from gate.report import numbers
+from gate.thresholds import RESOURCE_METRICS
 
 _WIDE: Final = 30.0  # from this ratio of largest to smallest sample, a logarithmic axis shows more
 _MOST_POINTS: Final = 160
@@ -87,8 +98,9 @@ def is_wide(dist: Distribution) -> bool:
     return dist.minimum > 0 and dist.maximum / dist.minimum > _WIDE
 
 
-def bins(dist: Distribution, number: int = 36) -> tuple[Bin, ...]:
-    """The samples in `number` bins of equal width on the axis that suits them."""
+def bins(dist: Distribution, most: int = 36) -> tuple[Bin, ...]:
+    """The samples in at most `most` bins of equal width on the axis that suits them; few samples get few bins."""
+    number = min(most, math.ceil(2 * math.sqrt(dist.count)))
     if not dist.count or dist.maximum <= dist.minimum:
         return (Bin(low=dist.minimum, high=dist.maximum, count=dist.count),) if dist.count else ()
     edges = _edges(dist, number)
@@ -157,6 +169,11 @@ class Figures:
     samples: int
     values: tuple[tuple[str, str], ...]
     line: tuple[float, ...]
+
+
+def recorded(suite: SuiteDossier) -> tuple[Metric, ...]:
+    """The metrics that tests recorded; what the gate sampled itself is told under resources."""
+    return tuple(metric for metric in suite.metrics if not (suite.resources and metric.name in RESOURCE_METRICS))
 
 
 def figures(metric: Metric) -> Figures:

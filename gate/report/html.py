@@ -30,6 +30,7 @@ _MOST_BLOCKING_SHOWN: Final = 12
 _MOST_FAILURES: Final = 100
 _MOST_ROWS: Final = 500
 _MOST_FILES: Final = 4_000
+_KEY_NAMES: Final = ("python", "pytest", "platform", "kernel", "cpu", "cores", "memory")
 _BAR_HALF: Final = 44
 _ID_PARTS: Final = re.compile(r"(?<=[/:_.\[-])(?=[A-Za-z0-9])")
 
@@ -115,7 +116,7 @@ def _context(dossier: Dossier, sketchbook: "_Sketchbook") -> Mapping[str, Any]:
         "blocking_total": len(blocking),
         "suites": [_suite(suite) for suite in dossier.suites],
         "thresholds": [_thresholds(suite) for suite in dossier.suites if suite.result.thresholds],
-        "measurements": [(suite, [curves.figures(m) for m in suite.metrics]) for suite in dossier.suites],
+        "measurements": [(suite, [curves.figures(m) for m in curves.recorded(suite)]) for suite in dossier.suites],
         "distributions": list(_distributions(dossier, sketchbook)),
         "resources": [(suite, _resources(suite, sketchbook)) for suite in dossier.suites if suite.resources],
         "gauges": list(_gauges(dossier, sketchbook)),
@@ -132,6 +133,7 @@ def _context(dossier: Dossier, sketchbook: "_Sketchbook") -> Mapping[str, Any]:
         "alarms": [(suite, alarm) for suite in dossier.suites for alarm in suite.alarms][:_MOST_ROWS],
         "notes": [(suite, note) for suite in dossier.suites for note in suite.notes][:_MOST_ROWS],
         "environment": sorted(record.environment.items()),
+        "key_environment": [(name, record.environment[name]) for name in _KEY_NAMES if name in record.environment],
     }
 
 
@@ -209,7 +211,7 @@ class _Sketchbook:
 
 
 def _distributions(dossier: Dossier, sketchbook: _Sketchbook) -> Iterator[_Figure]:
-    found = [(suite, metric) for suite in dossier.suites for metric in suite.metrics]
+    found = [(suite, metric) for suite in dossier.suites for metric in curves.recorded(suite)]
     shown = [(suite, metric) for suite, metric in found if isinstance(metric.data, Distribution) and metric.data.count]
     judged = {(id(suite), result.metric) for suite in dossier.suites for result in suite.result.thresholds}
     for suite, metric in sorted(shown, key=lambda pair: (id(pair[0]), pair[1].name) not in judged):
@@ -233,7 +235,7 @@ def _distribution(suite: SuiteDossier, metric: Metric, sketchbook: _Sketchbook) 
 
 def _gauges(dossier: Dossier, sketchbook: _Sketchbook) -> Iterator[_Figure]:
     for suite in dossier.suites:
-        for metric in suite.metrics:
+        for metric in curves.recorded(suite):
             if isinstance(metric.data, Series) and metric.data.values:
                 yield _gauge(suite, metric, metric.data, sketchbook)
 

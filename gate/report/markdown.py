@@ -172,7 +172,7 @@ def _thresholds(record: Record, detail: _Detail) -> Iterator[str]:
 
 
 def _measurements(dossier: Dossier, detail: _Detail) -> Iterator[str]:
-    measured = [(suite, curves.figures(metric)) for suite in dossier.suites for metric in suite.metrics]
+    measured = [(suite, curves.figures(metric)) for suite in dossier.suites for metric in curves.recorded(suite)]
     if measured:
         yield "## Measurements"
         lines = [
@@ -282,11 +282,11 @@ def _surroundings(record: Record, detail: _Detail) -> Iterator[str]:
     if record.fitness:
         yield "## The machine"
         fitness = [
-            (_text(s.when, 80), numbers.significant(s.load_1m, 3), numbers.share(s.outside_cpu),
+            (_text(s.when, 80), numbers.significant(s.load_1m, 3), numbers.significant(s.outside_cpu, 3),
              numbers.share(s.steal), _NONE if s.probe_s is None else numbers.duration(s.probe_s))
             for s in record.fitness
         ]  # fmt: skip
-        yield _table(("When", "Load", "CPU used by others", "Stolen", "Probe"), fitness, detail)
+        yield _table(("When", "Load", "Cores used by others", "Stolen", "Probe"), fitness, detail)
     yield "## Environment"
     environment = [*sorted(record.environment.items()), ("gate", record.gate_version)]
     yield _table(

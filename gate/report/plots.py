@@ -134,6 +134,7 @@ def histogram(dist: Distribution, unit: str, limits: Sequence[Limit]) -> Spec:
             },
             *_vertical(near, scale, axis),
         ],
+        "resolve": {"scale": {"y": "independent"}},
     }
 
 
@@ -168,7 +169,7 @@ def near_limits(limits: Sequence[Limit], values: Sequence[float]) -> list[Limit]
 def _horizontal(limits: Sequence[Limit], scale: float, end: float) -> list[Spec]:
     if not limits:
         return []
-    data = {"values": [{"y": limit.value / scale, "label": one_line(limit.label, 40), "end": end} for limit in limits]}
+    data = {"values": [{"y": value / scale, "label": label, "end": end} for value, label in _labelled(limits)]}
     y = {"field": "y", "type": "quantitative"}
     rule = {"data": data, "mark": {"type": "rule", "color": _LIMIT, "strokeDash": [5, 3]}, "encoding": {"y": y}}
     text = {
@@ -182,12 +183,23 @@ def _horizontal(limits: Sequence[Limit], scale: float, end: float) -> list[Spec]
 def _vertical(limits: Sequence[Limit], scale: float, axis: Spec) -> list[Spec]:
     if not limits:
         return []
-    data = {"values": [{"x": limit.value / scale, "label": one_line(limit.label, 40)} for limit in limits]}
+    values = [
+        {"x": value / scale, "label": label, "row": 13 * row} for row, (value, label) in enumerate(_labelled(limits))
+    ]
+    data = {"values": values}
     x = {"field": "x", "type": "quantitative", "scale": axis}
     rule = {"data": data, "mark": {"type": "rule", "color": _LIMIT, "strokeDash": [5, 3]}, "encoding": {"x": x}}
-    mark = {"type": "text", "align": "right", "dx": -4, "dy": 4, "baseline": "top", "fontSize": 11, "color": _LIMIT}
-    text = {"data": data, "mark": mark, "encoding": {"x": x, "y": {"value": 0}, "text": {"field": "label"}}}
-    return [rule, text]
+    mark = {"type": "text", "align": "right", "dx": -4, "baseline": "top", "fontSize": 11, "color": _LIMIT}
+    y = {"field": "row", "type": "quantitative", "scale": None, "axis": None}
+    return [rule, {"data": data, "mark": mark, "encoding": {"x": x, "y": y, "text": {"field": "label"}}}]
+
+
+def _labelled(limits: Sequence[Limit]) -> list[tuple[float, str]]:
+    """Each value that is a limit, once, with all its labels."""
+    labels: dict[float, list[str]] = {}
+    for limit in limits:
+        labels.setdefault(limit.value, []).append(one_line(limit.label, 40))
+    return [(value, ", ".join(dict.fromkeys(found))) for value, found in labels.items()]
 
 
 def _quantity(field: str, title: str, *, grid: bool = True, **axis: Any) -> dict[str, Any]:

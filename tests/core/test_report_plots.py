@@ -61,6 +61,17 @@ def test_the_axis_of_percentiles_gives_every_further_nine_the_same_room():
     assert len({round(right - left) for left, right in pairwise(places)}) == 1
 
 
+def test_limits_of_the_same_value_share_a_label_and_others_stand_below_each_other():
+    limits = [
+        curves.Limit(value=value, label=label, met=True, quantile=0.95)
+        for value, label in [(0.02, "p95 below"), (0.02, "p99 below"), (0.01, "p50 below")]
+    ]
+    svg = drawn(plots.histogram(_REQUEST.data, "s", limits))
+    labels = re.findall(r"translate\([0-9.]+,([0-9.]+)\)[^>]*>(p\d\d below[^<]*)<", svg)
+    assert [label for _, label in labels] == ["p95 below, p99 below", "p50 below"]
+    assert float(labels[1][0]) - float(labels[0][0]) == 13
+
+
 def test_a_limit_far_beyond_the_samples_is_named_and_not_drawn():
     suite = dossiers.suite(
         "s", "S", tests=(), thresholds=(dossiers.threshold("s", "m p99 < 900 ms", 2.0),),

@@ -148,3 +148,16 @@ def test_only_limits_on_values_are_drawn_beside_values():
 )
 def test_a_quantile_is_known_by_its_name(stat, p):
     assert curves.quantile_of(stat) == (None if p is None else pytest.approx(p))
+
+
+def test_what_the_gate_sampled_itself_is_told_under_resources_and_not_again():
+    suite = dossiers.pattern_api()
+    own = dossiers.gauge("process.rss", [1.0, 2.0, 3.0], unit="B")
+    both = replace(suite, metrics=(*suite.metrics, own))
+    assert curves.recorded(both) == suite.metrics
+    assert curves.recorded(replace(both, resources=())) == (*suite.metrics, own)
+
+
+def test_few_samples_get_few_bins():
+    few, many = (dossiers.latency("m", 0.001, count=count).data for count in (8, 10_000))
+    assert (len(curves.bins(few)), len(curves.bins(many))) == (6, 36)
