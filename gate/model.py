@@ -491,6 +491,8 @@ class Evidence:
     checks: tuple[Check, ...] = ()
     versions: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    # The test of each skipped subtest: such a test passes for pytest, but a part of it did not run.
+    subtest_skips: tuple[str, ...] = ()
 
 
 # ---- judged -----------------------------------------------------------------------------------------------------

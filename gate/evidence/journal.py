@@ -32,7 +32,8 @@ class JournalReading:
     """Everything the journals say. `checks` has exactly one entry per name of `CHECKS`, in that order.
 
     `metrics_files` counts the records that each process says it wrote to its file of metrics; `running` names the tests
-    that were running when a process ended without finishing.
+    that were running when a process ended without finishing; `unlisted` counts outcomes that have no case of their own
+    in JUnit XML: subtests, and files skipped by more than one collector.
     """
 
     collected: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class JournalReading:
     vanished: tuple[str, ...] = ()
     collection_skips: tuple[str, ...] = ()
     collection_errors: tuple[str, ...] = ()
+    subtest_skips: tuple[str, ...] = ()
     cases: tuple[Case, ...] = ()
     flaky: tuple[str, ...] = ()
     alarms: tuple[Alarm, ...] = ()
@@ -49,6 +51,7 @@ class JournalReading:
     versions: Mapping[str, str] = field(default_factory=dict)
     addopts: tuple[str, ...] = ()
     exit_status: int | None = None
+    unlisted: int = 0
     metrics_files: Mapping[str, int] = field(default_factory=dict)
     checks: tuple[Check, ...]
 
@@ -76,6 +79,7 @@ def read_journal(
         vanished=_distinct(file.vanished for file in every),
         collection_skips=_distinct([id_ for id_, o, _ in file.collection if o == "skipped"] for file in every),
         collection_errors=_distinct([id_ for id_, o, _ in file.collection if o != "skipped"] for file in every),
+        subtest_skips=tuple(test for test, runs in executions.items() for o, _ in runs[-1].sub if o == "skipped"),
         cases=cases,
         flaky=flaky_of(executions),
         alarms=_alarms(journals),
@@ -85,6 +89,7 @@ def read_journal(
         versions=_versions(start),
         addopts=_words(start.get("addopts")),
         exit_status=finish.get("exit"),
+        unlisted=sum(len(run.sub) for runs in executions.values() for run in runs) + _skipped_again(main),
         metrics_files={name: count for file in every if file.end for name, count in file.end["metrics"].items()},
         checks=journal_checks.judge(journals, expected, executions, cases, trouble),
     )
@@ -134,6 +139,11 @@ def _alarms(journals: Journals) -> tuple[Alarm, ...]:
 def _versions(start: Mapping[str, Any]) -> Mapping[str, str]:
     named = {name: start[name] for name in ("python", "pytest", "executable", "pytest_file") if name in start}
     return {name: version for name, version in {**named, **start.get("plugins", {})}.items() if type(version) is str}
+
+
+def _skipped_again(main: JournalFile | None) -> int:
+    skipped = [id_ for id_, outcome, _ in (main.collection if main else ()) if outcome == "skipped"]
+    return len(skipped) - len(set(skipped))
 
 
 def _distinct(groups: Any) -> tuple[str, ...]:

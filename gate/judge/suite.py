@@ -252,8 +252,13 @@ def _floor(planned: PlannedSuite, evidence: Evidence) -> Finding:
     )
 
 
+def _skipped(evidence: Evidence) -> tuple[str, ...]:
+    subtests = (f"a subtest of {test}" for test in evidence.subtest_skips)
+    return (*_ids(evidence, CaseResult.SKIPPED), *evidence.collection_skips, *subtests)
+
+
 _BUDGETS: Final[tuple[tuple[str, str, Status, str, Callable[[Evidence], tuple[str, ...]]], ...]] = (
-    ("skipped", "R06", Status.MISSING, "skipped", lambda e: (*_ids(e, CaseResult.SKIPPED), *e.collection_skips)),
+    ("skipped", "R06", Status.MISSING, "skipped", _skipped),
     ("xfailed", "R06", Status.FAIL, "failed as expected", lambda e: _ids(e, CaseResult.XFAILED)),
     ("xpassed", "R07", Status.FAIL, "passed although expected to fail", lambda e: _ids(e, CaseResult.XPASSED)),
     ("deselected", "R06", Status.MISSING, "deselected", lambda e: e.deselected),

@@ -10,7 +10,7 @@ import re
 import tempfile
 import tomllib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gate import manifest as declared
 from gate.errors import UsageError
@@ -59,12 +59,20 @@ def _test_paths(folder: Path) -> tuple[str, ...]:
 
 
 def _from_toml(folder: Path) -> tuple[str, ...]:
+    """From the first file that says something; pytest 9 reads plain TOML beside its older `ini_options`."""
+    native, project = _toml(folder / "pytest.toml").get("pytest", {}), _toml(folder / "pyproject.toml")
+    inside = project.get("tool", {}).get("pytest", {})
+    for options in (native, inside, inside.get("ini_options", {})):
+        if testpaths := options.get("testpaths"):
+            return tuple(testpaths.split() if isinstance(testpaths, str) else map(str, testpaths))
+    return ()
+
+
+def _toml(path: Path) -> dict[str, Any]:
     try:
-        tool = tomllib.loads((folder / "pyproject.toml").read_text("utf-8")).get("tool", {})
+        return tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
-        return ()
-    testpaths = tool.get("pytest", {}).get("ini_options", {}).get("testpaths", ())
-    return tuple(testpaths.split() if isinstance(testpaths, str) else map(str, testpaths))
+        return {}
 
 
 def _from_ini(folder: Path) -> tuple[str, ...]:
@@ -118,10 +126,12 @@ def _measure(config: Path, paths: tuple[str, ...], progress: Progress) -> dict[s
     text = _text(config.resolve().parent.name, dict.fromkeys(paths)).replace(
         "defaults: {timeout: 10m}", f"defaults: {{timeout: 1h, budgets: {openly}}}"
     )
-    manifest = declared.read(text.encode(), str(config))
     with tempfile.TemporaryDirectory(prefix="gate-init-") as scratch:
-        plan = declaration.plan(manifest, Selection(jobs=1), root=Path(scratch))
-        record = release.run(plan, project_dir=config.resolve().parent, root=Path(scratch), progress=progress)
+        # A file, because a run looks at its end whether the manifest is still the same.
+        draft, root = Path(scratch) / "gates.yaml", Path(scratch) / "reports"
+        draft.write_text(text, encoding="utf-8")
+        plan = declaration.plan(declaration.load(draft), Selection(jobs=1), root=root)
+        record = release.run(plan, project_dir=config.resolve().parent, root=root, progress=progress)
     return _by_name(record)
 
 

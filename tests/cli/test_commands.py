@@ -206,6 +206,72 @@ def test_init_writes_a_manifest_that_decides(project: Project) -> None:
     assert "--force" in again.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pyproject.toml", '[tool.pytest.ini_options]\ntestpaths = "checks"\n'),
+        ("pyproject.toml", '[tool.pytest]\ntestpaths = ["checks"]\n'),
+        ("pytest.toml", '[pytest]\ntestpaths = ["checks"]\n'),
+        ("pytest.ini", "[pytest]\ntestpaths = checks\n"),
+        ("setup.cfg", "[tool:pytest]\ntestpaths = checks\n"),
+    ],
+)
+def test_init_finds_the_tests_where_pytest_is_told_to_look(project: Project, name: str, text: str) -> None:
+    project.write(name, text)
+    project.write("checks/test_t.py", GOOD_TEST)
+    assert project.gate("init", "--force").exit_code == 0
+    assert "paths: [checks]" in (project.folder / "gates.yaml").read_text()
+
+
+def test_init_measures_without_a_finding_of_its_own(project: Project) -> None:
+    made = project.gate("init", "suites/s", "--force", "--run")
+    assert "GO" in made.stderr.split(), made.stderr
+
+
+SUBTESTS = """
+import unittest
+import pytest
+def test_all(subtests):
+    for number in range(3):
+        with subtests.test(number=number):
+            assert number >= 0
+def test_some(subtests):
+    for number in range(3):
+        with subtests.test(number=number):
+            if number == 1: pytest.skip("not here")
+class TestOld(unittest.TestCase):
+    def test_some(self):
+        for number in range(3):
+            with self.subTest(number=number):
+                if number == 1: self.skipTest("not here")
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_skipped_subtest_needs_a_budget_and_leaves_its_test_passed(project: Project, workers: int) -> None:
+    project.write("suites/s/test_s.py", SUBTESTS)
+    project.manifest(f"workers: {workers}")
+    run = project.gate("run")
+    assert run.findings() == {"s/budget/skipped": "MISSING"}
+    assert run.record["suites"][0]["tests"]["passed"] == 3
+    project.manifest(f"workers: {workers}\nbudgets: {{skipped: 2}}")
+    assert project.gate("run").decision == "GO"
+
+
+def test_a_file_that_is_skipped_by_two_collectors_is_one_skip(project: Project) -> None:
+    project.write("suites/s/test_later.py", 'import pytest\npytest.skip("later", allow_module_level=True)\n')
+    project.manifest("budgets: {skipped: 1}\npytest_args: [--doctest-modules]")
+    assert project.gate("run").findings() == {}
+
+
+def test_what_the_addopts_of_a_project_deselect_needs_a_budget(project: Project) -> None:
+    project.write("pytest.ini", "[pytest]\naddopts = -m 'not slow'\nmarkers = slow\n")
+    project.write("suites/s/test_s.py", GOOD_TEST + "import pytest\n@pytest.mark.slow\ndef test_later(): pass\n")
+    assert project.gate("run").findings() == {"s/budget/deselected": "MISSING"}
+    project.manifest("budgets: {deselected: 1}")
+    assert project.gate("run").decision == "GO"
+
+
 def test_a_folder_that_cannot_hold_runs_is_said_before_anything_runs(project: Project) -> None:
     (project.folder / "taken").write_text("")
     run = project.gate("run", "--output", "taken/runs")
