@@ -165,7 +165,7 @@ def _prepare(package: Package, folder: Path) -> _Place:
 def _record(place: _Place) -> dict[str, Any]:
     """What `gate run` decided. Raises RuntimeError with what went wrong before, when there is none."""
     try:
-        return json.loads((place.source / "reports/latest/record.json").read_text("utf-8"))
+        record: dict[str, Any] = json.loads((place.source / "reports/latest/record.json").read_text("utf-8"))
     except FileNotFoundError as error:
         raise RuntimeError("\n".join(place.troubles)) from error
 
@@ -173,7 +173,15 @@ def _record(place: _Place) -> dict[str, Any]:
 def _bare(package: Package, place: _Place) -> dict[str, int]:
     spread = ("-n", str(package.workers)) if package.workers else ()
     arguments = (*package.tests.split(), *package.pytest_args, *spread)
-    return summary(place.run("pytest", *arguments, allowed=(0, 1)))
+    counted = summary(place.run("pytest", *arguments, allowed=(0, 1)))
+    if package.workers:  # pytest-xdist does not tell what its workers deselected
+        counted |= {"deselected": _deselected(package, place)}
+    return counted
+
+
+def _deselected(package: Package, place: _Place) -> int:
+    arguments = (*package.tests.split(), *package.pytest_args, "--collect-only", "-q")
+    return summary(place.run("pytest", *arguments))["deselected"]
 
 
 def summary(output: str) -> dict[str, int]:

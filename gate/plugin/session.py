@@ -63,6 +63,10 @@ class Session:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         try:
             yield
+            if self._config.pluginmanager.has_plugin("pytest-benchmark"):
+                from gate.plugin import benchmarks  # noqa: PLC0415  # only for suites that have benchmarks
+
+                benchmarks.write(self._config, Path(self.invitation["dir"]))
         finally:
             changed = {k: v for k, v in effective_options(self._config).items() if self._options.get(k) != v}
             self.journal.add(

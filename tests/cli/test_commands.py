@@ -264,6 +264,21 @@ def test_a_file_that_is_skipped_by_two_collectors_is_one_skip(project: Project) 
     assert project.gate("run").findings() == {}
 
 
+def test_measurements_of_pytest_benchmark_meet_thresholds(project: Project) -> None:
+    project.write(
+        "suites/s/test_s.py",
+        """
+        def test_sum(benchmark): benchmark(sum, range(100))
+        def test_none(benchmark): pass
+        """,
+    )
+    limits = "thresholds: {test_sum: ['p50 < 1 s', 'count >= 5'], test_none: count == 0}"
+    project.manifest("pytest_args: [--benchmark-max-time=0.01]\nbudgets: {warnings: any}\n" + limits)
+    run = project.gate("run")
+    assert run.findings() == {"s/threshold/test_none.count": "MISSING"}
+    assert run.record["suites"][0]["thresholds"][0]["observed"] > 0
+
+
 def test_what_the_addopts_of_a_project_deselect_needs_a_budget(project: Project) -> None:
     project.write("pytest.ini", "[pytest]\naddopts = -m 'not slow'\nmarkers = slow\n")
     project.write("suites/s/test_s.py", GOOD_TEST + "import pytest\n@pytest.mark.slow\ndef test_later(): pass\n")
