@@ -25,6 +25,7 @@ def write_hdr(metrics: Iterable[Metric], directory: Path) -> tuple[Path, ...]:
     paths = []
     for metric in metrics:
         if isinstance(metric.data, Distribution) and metric.data.count:
+            directory.mkdir(mode=0o700, exist_ok=True)  # properties become metrics too, and nothing recorded made it
             path = directory / f"{metric.name}.hlog"
             with path.open("x", encoding="ascii") as file:
                 scale, unit = SCALES[metric.unit]

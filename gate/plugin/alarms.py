@@ -1,7 +1,7 @@
 """Warnings that count: something went wrong that no test's outcome shows.
 
 Owns the list of categories and the ways by which they are heard: pytest's own hook, the logger of asyncio, and warnings
-issued while pytest shuts down, after its last hook. A DeprecationWarning is not among them.
+issued while pytest shuts down, after its last hook. What is merely deprecated is not among them.
 """
 
 import logging
@@ -21,6 +21,12 @@ CATEGORIES: Final = frozenset(
         "PytestUnknownMarkWarning",
         "PytestConfigWarning",
     }
+)
+# Of categories that hold harmless warnings as well, those that begin like this: what was left undone, and a test method
+# of unittest that was no test, because it returned its verdict or is a generator.
+BEGINNINGS: Final = (
+    ("RuntimeWarning", "coroutine "),
+    ("DeprecationWarning", "It is deprecated to return a value that is not None from a test case"),
 )
 _LONGEST: Final = 4096
 _MOST: Final = 1000  # a loop that warns must not fill the disk; the budget is broken long before
@@ -43,7 +49,7 @@ class Alarms:
 
     def warned(self, warning: warnings.WarningMessage, test: str) -> None:
         name, text = warning.category.__name__, str(warning.message)
-        if name in CATEGORIES or (name == "RuntimeWarning" and "was never awaited" in text):
+        if name in CATEGORIES or any(name == kind and text.startswith(start) for kind, start in BEGINNINGS):
             self.add(name, text, test)
 
     def add(self, category: str, text: str, test: str) -> None:

@@ -11,13 +11,12 @@ from typing import Final
 
 import pytest
 
-from gate.plugin.alarms import CATEGORIES
+from gate.plugin.alarms import BEGINNINGS, CATEGORIES
 
 _HEARD: Final = frozenset({"error", "always", "all"})
-_NEVER_AWAITED: Final = "coroutine "
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)  # a conftest may add filters of its own
 def pytest_configure(config: pytest.Config) -> None:
     for line in tuple(config.getini("filterwarnings")):
         for louder in louder_filters(line, literal=False):
@@ -41,10 +40,10 @@ def louder_filters(line: str, *, literal: bool) -> Iterator[str]:
     for counted in _counted():
         if issubclass(counted, silenced):
             yield f"always:{message}:pytest.{counted.__name__}:{place}"
-    if issubclass(RuntimeWarning, silenced):
-        narrowed = _narrowed(message, literal=literal)
+    for name, beginning in BEGINNINGS:
+        narrowed = _narrowed(message, beginning, literal=literal) if issubclass(_class(name), silenced) else None
         if narrowed is not None:
-            yield f"always:{narrowed}:RuntimeWarning:{place}"
+            yield f"always:{narrowed}:{name}:{place}"
 
 
 def _counted() -> Iterator[type[Warning]]:
@@ -54,12 +53,12 @@ def _counted() -> Iterator[type[Warning]]:
             yield found
 
 
-def _narrowed(message: str, *, literal: bool) -> str | None:
-    """`message` where it speaks of a coroutine that was never awaited; None where it cannot."""
+def _narrowed(message: str, beginning: str, *, literal: bool) -> str | None:
+    """`message` where it speaks of a warning that begins like this; None where it cannot."""
     if not literal:
-        return f"(?={_NEVER_AWAITED}){message}"
-    longer = max(message, _NEVER_AWAITED, key=len)
-    return longer if longer.startswith(message) and longer.startswith(_NEVER_AWAITED) else None
+        return f"(?={beginning}){message}"
+    longer = max(message, beginning, key=len)
+    return longer if longer.startswith(message) and longer.startswith(beginning) else None
 
 
 def _class(name: str) -> type[Warning]:

@@ -63,8 +63,9 @@ class RecordFile:
             self._fd = None
 
     def _in_child(self) -> None:
-        # The child's copy of the descriptor is closed; the parent's stays open. A closed file stays closed.
-        self._silent = self._fd is None
+        # The child's copy of the descriptor is closed; the parent's stays open. A closed file stays closed, but a child
+        # of a child finds none open only because nothing had been said yet.
+        self._silent = self._silent or (self._fd is None and not self.forked)
         self.forked = True
         self.close()
 

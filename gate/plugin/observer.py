@@ -5,7 +5,6 @@ collected ids, formatted by hand. The record of a test names the test that follo
 tells what was running. Time is the plugin's own, bound before any test can replace it.
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,9 @@ import pytest
 
 from gate.plugin import CLOCK
 from gate.plugin.attempt import RAISED, RETURNED, SKIPPED, SWALLOWED, UNSEEN, Attempt
+from gate.plugin.hidden import Hidden
 from gate.plugin.session import Session
+from gate.plugin.witness import Witness
 
 if TYPE_CHECKING:
     from gate.plugin.spool import Spool
@@ -40,6 +41,10 @@ class Observer(Session):
         self._hidden = 0
         self._last = 0.0
         self._attempt = Attempt()
+        self._hidden_files = Hidden(config)
+        self._witness = Witness(config)
+        config.pluginmanager.register(self._hidden_files, "gate.hidden")
+        config.pluginmanager.register(self._witness, "gate.witness")
 
     @property
     def attempt(self) -> int:
@@ -79,6 +84,7 @@ class Observer(Session):
         self._found.clear()
         self.add_ids("ids", ids)
         self.add_ids("vanished", vanished)
+        self.add_ids("deselected", list(self._hidden_files.paths))
         self.journal.add({"k": "collected", "n": len(ids)})
 
     @pytest.hookimpl(tryfirst=True)
@@ -101,7 +107,8 @@ class Observer(Session):
             if self._seen:  # an earlier execution was never reported
                 self._hidden += len(self._seen)
                 self._seen.clear()
-        self._seen.append((when, _cause(item, call), int((now - self._last) * _MICROSECONDS)))
+        cause = _cause(item, call, escaped=self._witness.take())
+        self._seen.append((when, cause, int((now - self._last) * _MICROSECONDS)))
         self._last = now
 
     @pytest.hookimpl(trylast=True)
@@ -124,19 +131,12 @@ class Observer(Session):
         self.journal.write(attempt.line(self._index.get(test), test, self._following))
 
 
-def _cause(item: pytest.Item, call: pytest.CallInfo[None]) -> int:
+def _cause(item: pytest.Item, call: pytest.CallInfo[None], *, escaped: bool) -> int:
     excinfo = call.excinfo
     if excinfo is None:
         # unittest's results reach pytest by this list, which its own hook empties only later.
         kept = getattr(item, "_excinfo", None)
-        if kept:
-            excinfo = kept[0]
-        else:
-            return SWALLOWED if call.when == "call" and _escaped_from_test() else RETURNED
+        if not kept:
+            return SWALLOWED if escaped else RETURNED
+        excinfo = kept[0]
     return SKIPPED if excinfo.typename in ("Skipped", "SkipTest") else RAISED
-
-
-def _escaped_from_test() -> bool:
-    """Whether the call of this test ended by an exception: pytest leaves the traceback from `runtest` on there."""
-    traceback = getattr(sys, "last_traceback", None)
-    return traceback is not None and traceback.tb_frame.f_code.co_name == "runtest"
