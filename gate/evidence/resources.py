@@ -52,14 +52,12 @@ def read_resources(path: Path) -> tuple[tuple[ResourceSample, ...], Check]:
 
 
 def as_series(samples: Sequence[ResourceSample]) -> dict[str, Metric]:
-    """The samples as gauges by name; a gauge that was not readable in every sample is left out."""
-    if not samples:
-        return {}
-    times = tuple(sample.at_s for sample in samples)
+    """The samples as gauges by name, each over the samples that have it: PSS is dear and read in every fifth only."""
     gauges = {}
     for name, unit, read in _GAUGES:
-        values = tuple(float(value) for sample in samples if (value := read(sample)) is not None)
-        if len(values) == len(times):
+        points = [(sample.at_s, float(value)) for sample in samples if (value := read(sample)) is not None]
+        if points:
+            times, values = zip(*points, strict=True)
             series = Series(times_s=times, values=values)
             gauges[name] = Metric(name=name, kind=MetricKind.GAUGE, unit=unit, data=series)
     return gauges

@@ -93,6 +93,8 @@ def test_samples_become_gauges_in_base_units():
     assert tuple(rss.data.values) == (100, 101, 102, 103, 104)
 
 
-def test_a_gauge_with_holes_is_left_out():
-    assert "process.pss" not in as_series([*SAMPLES, sample(9.0, pss_bytes=None)])
+def test_a_gauge_is_made_of_the_samples_that_have_it():
+    pss = as_series([*SAMPLES, sample(9.0, pss_bytes=None)])["process.pss"]
+    assert tuple(pss.data.times_s) == (0, 1, 2, 3, 4)
+    assert "process.pss" not in as_series([sample(0.0, pss_bytes=None)])
     assert as_series(()) == {}
