@@ -33,7 +33,7 @@ def clear_junit(suite: Suite, project_dir: Path) -> None:
 
 
 def take_junit(suite: Suite, project_dir: Path, artefact_dir: Path) -> bool:
-    """Copy the suite's JUnit file into `artefact_dir` after its end. False, and no copy, when there is no plain file."""
+    """Copy the suite's JUnit file into `artefact_dir` after its end. False, and no copy, without a plain file."""
     path = _declared(suite, project_dir)
     if path is None:
         return False

@@ -2,11 +2,12 @@
 
 import dataclasses
 import os
+import re
 import signal
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -15,26 +16,22 @@ import pytest
 from gate import codec
 from gate.execute.process import OUTPUT_LOG, RESOURCES, WardenExecutor
 from gate.model import Ending, Invocation, Outcome, ResourceSample
+from tests.edges.bell import PATIENCE_S, Bell
 
-PATIENCE_S = 30.0
 DAEMON = """
     import os, sys, time
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            open("daemon.pid.tmp", "w").write(str(os.getpid()))
-            os.rename("daemon.pid.tmp", "daemon.pid")
             time.sleep(600)
         os._exit(0)
     os.wait()
-    while not os.path.exists("daemon.pid"):
-        time.sleep(0.001)
 """
 STUBBORN = """
-    import signal, time
+    import os, signal, time
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    print("deaf", flush=True)
+    os.write(os.open("bell", os.O_WRONLY), b"x")
     time.sleep(600)
 """
 
@@ -68,11 +65,12 @@ def finish(executor: WardenExecutor, child: object) -> Outcome:
     pytest.fail("the child did not end")
 
 
-def await_output(path: Path, text: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not (path.exists() and text in path.read_text()):
-        assert time.monotonic() < deadline, f"{text!r} never came"
-        os.sched_yield()
+@pytest.fixture
+def bell(tmp_path: Path) -> Iterator[Bell]:
+    """Rings when the child writes to the file `bell` in its directory."""
+    made = Bell(tmp_path / "bell")
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -154,11 +152,11 @@ def test_the_child_hears_signals_that_the_gate_was_started_to_ignore(run: Run, t
 
 def test_a_daemon_that_left_group_and_session_is_reported_and_ended(run: Run, tmp_path: Path) -> None:
     outcome = run(DAEMON)
-    daemon = int((tmp_path / "daemon.pid").read_text())
     assert (outcome.ending, outcome.exit_code) == (Ending.EXITED, 0)
     assert len(outcome.leaks) == 1
-    assert outcome.leaks[0].startswith(f"pid {daemon} python")
-    assert gone(daemon)
+    found = re.fullmatch(r"pid (\d+) python.*: .*-I -c.*", outcome.leaks[0])
+    assert found is not None
+    assert gone(int(found[1]))
 
 
 def test_a_descendant_that_ends_within_the_grace_is_no_leak(run: Run) -> None:
@@ -187,22 +185,22 @@ def test_a_suite_that_answers_its_timeout_with_success_is_timed_out_all_the_same
 
 
 def test_a_stopped_run_interrupts_its_child_so_that_it_can_write_down_what_it_has(
-    invocation: Callable[..., Invocation], tmp_path: Path
+    invocation: Callable[..., Invocation], tmp_path: Path, bell: Bell
 ) -> None:
     executor = WardenExecutor()
     child = executor.start(
         invocation(
             """
-            import time
+            import os, time
             try:
-                print("ready", flush=True)
+                os.write(os.open("bell", os.O_WRONLY), b"x")
                 time.sleep(600)
             except KeyboardInterrupt:
                 print("interrupted", flush=True)
             """
         )
     )
-    await_output(tmp_path / OUTPUT_LOG, "ready")
+    bell.wait()
     child.stop("the user asked for it")
     outcome = finish(executor, child)
     assert (outcome.ending, outcome.reason) == (Ending.KILLED, "the user asked for it")
@@ -210,27 +208,31 @@ def test_a_stopped_run_interrupts_its_child_so_that_it_can_write_down_what_it_ha
 
 
 def test_a_second_request_ends_a_child_that_hears_nothing(
-    invocation: Callable[..., Invocation], tmp_path: Path
+    invocation: Callable[..., Invocation], tmp_path: Path, bell: Bell
 ) -> None:
     executor = WardenExecutor()
     child = executor.start(invocation(STUBBORN))
-    await_output(tmp_path / OUTPUT_LOG, "deaf")
+    bell.wait()
     child.stop("first")
     child.kill("second")
     outcome = finish(executor, child)
     assert (outcome.ending, outcome.exit_code, outcome.reason) == (Ending.KILLED, -signal.SIGKILL, "first")
 
 
-def test_a_child_that_is_stopped_still_ends(invocation: Callable[..., Invocation], tmp_path: Path) -> None:
+def test_a_child_that_is_stopped_still_ends(invocation: Callable[..., Invocation], tmp_path: Path, bell: Bell) -> None:
     executor = WardenExecutor()
-    child = executor.start(invocation("import os, signal; print('x', flush=True); os.kill(0, signal.SIGSTOP)"))
-    await_output(tmp_path / OUTPUT_LOG, "x")
+    child = executor.start(invocation("import os, time; os.write(os.open('bell', 1), b'x'); time.sleep(600)"))
+    bell.wait()
+    child.poll()
+    assert child.ward.pid is not None
+    os.kill(child.ward.pid, signal.SIGSTOP)
     child.stop("over")
-    assert finish(executor, child).ending is Ending.KILLED
+    outcome = finish(executor, child)
+    assert (outcome.ending, outcome.exit_code) == (Ending.KILLED, -signal.SIGINT)
 
 
 def test_processes_that_fork_faster_than_they_are_looked_at_end_too(
-    invocation: Callable[..., Invocation], tmp_path: Path
+    invocation: Callable[..., Invocation], tmp_path: Path, bell: Bell
 ) -> None:
     """A chain: each process leaves the session, forks a successor and ends."""
     executor = WardenExecutor()
@@ -238,7 +240,7 @@ def test_processes_that_fork_faster_than_they_are_looked_at_end_too(
         invocation(
             """
             import os, time
-            print(os.getpid(), flush=True)
+            os.write(os.open("bell", os.O_WRONLY), b"x")
             end = time.monotonic() + 60
             for _ in range(3):
                 os.fork()
@@ -249,18 +251,20 @@ def test_processes_that_fork_faster_than_they_are_looked_at_end_too(
             """
         )
     )
-    await_output(tmp_path / OUTPUT_LOG, "\n")
+    bell.wait()
     child.kill("enough")
     outcome = finish(executor, child)
     assert "could not be ended" not in outcome.reason
 
 
 def test_a_lost_warden_takes_its_child_along_and_the_gate_ends_the_rest(
-    invocation: Callable[..., Invocation], tmp_path: Path
+    invocation: Callable[..., Invocation], tmp_path: Path, bell: Bell
 ) -> None:
     executor = WardenExecutor()
-    child = executor.start(invocation(textwrap.dedent(DAEMON) + "print('ready', flush=True)\ntime.sleep(600)"))
-    await_output(tmp_path / OUTPUT_LOG, "ready")
+    child = executor.start(
+        invocation(textwrap.dedent(DAEMON) + "os.write(os.open('bell', os.O_WRONLY), b'x')\ntime.sleep(600)")
+    )
+    bell.wait()
     below = psutil.Process(child.ward.warden_pid).children(recursive=True)
     assert len(below) == 2
     os.kill(child.ward.warden_pid, signal.SIGKILL)

@@ -81,10 +81,15 @@ class OwnedService:
         )
 
 
-def end(ward: Ward, *, word: str = "stop") -> None:
+def end(ward: Ward) -> None:
     """Ask for the end of a ward and wait until nothing of it is left, KILL included if need be."""
-    ward.ask(word)
-    deadline = time.monotonic() + _END_S
+    ward.ask("stop")
+    await_end(ward, timeout_s=_END_S)
+
+
+def await_end(ward: Ward, *, timeout_s: float) -> None:
+    """Wait until nothing of a ward is left. After `timeout_s` a warden that is stopped or stuck is killed itself."""
+    deadline = time.monotonic() + timeout_s
     while not ward.ended:
         if ward.fileno() >= 0:
             with selectors.DefaultSelector() as selector:
