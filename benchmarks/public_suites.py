@@ -58,8 +58,8 @@ PACKAGES: Final = (
     Package(
         name="more-itertools",
         version="11.2.1",
-        paths=("tests", "more_itertools"),
-        tests="tests more_itertools",
+        paths=("more_itertools", "tests/test_recipes.py"),
+        tests="more_itertools tests/test_recipes.py",
         pytest_args=("--doctest-modules",),
     ),
     Package(
@@ -168,6 +168,7 @@ def _record(place: _Place) -> dict[str, Any]:
         record: dict[str, Any] = json.loads((place.source / "reports/latest/record.json").read_text("utf-8"))
     except FileNotFoundError as error:
         raise RuntimeError("\n".join(place.troubles)) from error
+    return record
 
 
 def _bare(package: Package, place: _Place) -> dict[str, int]:
