@@ -76,9 +76,7 @@ def _pytest(step: PlannedSuite, python: str, artefact_dir: str) -> tuple[str, ..
 
 
 def _ours(artefact_dir: str) -> tuple[str, ...]:
-    # Two of pytest's own as well: the last word wins, over a `-p no:warnings` in the project's `addopts`.
-    plugins = ("warnings", "junitxml", "gate.plugin", "gate.plugin.filters")
-    options = [word for plugin in plugins for word in ("-p", plugin)]
+    options = ["-p", "gate.plugin", "-p", "gate.plugin.filters"]
     # xunit1 because xunit2 answers `record_property` with a warning, which a strict project turns into a failure.
     for setting in ("junit_family=xunit1", "junit_logging=no", f"cache_dir={artefact_dir}/{CACHE}"):
         options += ["-o", setting]
