@@ -17,7 +17,7 @@ from gate.evidence.journal import JournalReading
 from gate.evidence.junit import JunitReading
 from gate.model import Case, CaseResult, Check, Ending, Evidence, Metric, Outcome, PlannedSuite, ResourceSample, Status
 
-CHECKS: Final = ("agreement/tests", "agreement/exit")
+CHECKS: Final = ("agreement/tests", "agreement/exit", "agreement/metrics")
 _OUTCOME_CAP: Final = 1 << 20
 _BENCHMARK_CAP: Final = 256 << 20
 _SUITE: Final = ""  # the "test" that a property of a whole suite belongs to
@@ -85,6 +85,7 @@ def _of_pytest(directory: Path, planned: PlannedSuite, outcome: Outcome) -> Evid
             timed.check,
             _tests_agree(told, xml),
             _exit_agrees(outcome, told.exit_status, xml),
+            _one_source(recorded.metrics, written.metrics, timed.metrics, _gauges(sampled)),
         ),
         versions=told.versions,
         notes=(f"addopts from the ini file: {' '.join(told.addopts)}",) if told.addopts else (),
@@ -120,6 +121,7 @@ def _of_other_tool(directory: Path, planned: PlannedSuite, outcome: Outcome) -> 
             *xml.checks,
             written.check,
             _exit_agrees(outcome, outcome.exit_code, xml),
+            _one_source(written.metrics, _gauges(sampled)),
         ),
         versions={},
     )
@@ -160,6 +162,14 @@ def _joined(*groups: tuple[Metric, ...]) -> tuple[Metric, ...]:
         for metric in group:
             named.setdefault(metric.name, metric)
     return tuple(named.values())
+
+
+def _one_source(*groups: tuple[Metric, ...]) -> Check:
+    """A metric that is told twice is told by two measurements, of which one would be left out."""
+    times = Counter(metric.name for group in groups for metric in group)
+    twice = sorted(name for name, count in times.items() if count > 1)
+    differing = [f"{name} was measured in more than one way" for name in twice]
+    return _check("agreement/metrics", "R15", differing, "every metric has one source")
 
 
 def _tests_agree(told: JournalReading, xml: JunitReading) -> Check:

@@ -18,6 +18,8 @@ _FORBIDDEN: Final = (
     *("collectonly", "setupplan", "setuponly", "trace", "usepdb", "lf", "stepwise", "stepwise_skip"),
     *("showfixtures", "show_fixtures_per_test", "cacheshow", "runxfail", "noconftest", "help", "version", "markers"),
 )
+# Without these plugins of pytest tests are left out, or go wrong unheard.
+_WATCHING: Final = ("unittest", "skipping", "warnings", "threadexception", "unraisableexception")
 _SHOWN: Final = 5
 
 Trouble = tuple[Status, str]
@@ -132,6 +134,10 @@ def _unwanted(expected: Expected, name: str, options: Mapping[str, Any], own: Ma
     for option in _FORBIDDEN:
         if options.get(option):
             yield Status.FAIL, f"{name}: option {option} is in effect"
+    plugins = options.get("plugins")
+    for plugin in _WATCHING:
+        if isinstance(plugins, list) and f"no:{plugin}" in plugins:
+            yield Status.FAIL, f"{name}: pytest's plugin {plugin} is switched off"
     for option, planned in (("keyword", expected.keyword), ("markexpr", expected.marker)):
         if option in options and options[option] not in ((planned,) if planned else ("", own[option])):
             yield Status.FAIL, f"{name}: {option} is {options[option]!r} where {planned!r} was planned"
@@ -141,7 +147,8 @@ def _distribution(expected: Expected, options: Mapping[str, Any]) -> Iterator[Tr
     workers = options.get("numprocesses") or 0
     spread = options.get("dist", "no") != "no"
     if workers != expected.workers or spread != (expected.workers > 0):
-        yield Status.FAIL, f"{workers} workers were wanted where {expected.workers} were planned"
+        remedy = f" (addopts may ask for them; `workers: {workers}` in the manifest plans them)" if workers else ""
+        yield Status.FAIL, f"{workers} workers were wanted where {expected.workers} were planned{remedy}"
 
 
 def _complete(seen: _Seen) -> Iterator[Trouble]:
@@ -161,6 +168,8 @@ def _whole(file: JournalFile) -> Iterator[Trouble]:
 def _items(seen: _Seen) -> Iterator[Trouble]:
     for test in dict.fromkeys(test for file in seen.journals.all for test in file.vanished):
         yield Status.FAIL, f"{test} was collected and then dropped"
+    for path in dict.fromkeys(path for file in seen.journals.all for path in file.empty):
+        yield Status.MISSING, f"{path} holds no test"
     if seen.main.collected is None:
         yield Status.MISSING, "what was collected is not known"
     known = set(seen.main.ids)

@@ -52,6 +52,7 @@ class JournalFile:
     collected: int | None = None
     deselected: list[str] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
     collection: list[tuple[str, str, str]] = field(default_factory=list)
     executions: list[Execution] = field(default_factory=list)
     running: str | None = None
@@ -120,6 +121,10 @@ def _deselected(file: JournalFile, record: Mapping[str, Any]) -> None:
 
 def _vanished(file: JournalFile, record: Mapping[str, Any]) -> None:
     file.vanished += _texts(record["ids"])
+
+
+def _empty(file: JournalFile, record: Mapping[str, Any]) -> None:
+    file.empty += _texts(record["ids"])
 
 
 def _collected(file: JournalFile, record: Mapping[str, Any]) -> None:
@@ -208,6 +213,7 @@ _READERS: Final[Mapping[str, Callable[[JournalFile, Mapping[str, Any]], None]]] 
     "collected": _collected,
     "deselected": _deselected,
     "vanished": _vanished,
+    "empty": _empty,
     "collect": _collect,
     "b": _begin,
     "t": _test,

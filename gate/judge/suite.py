@@ -43,7 +43,7 @@ JOURNAL_CHECKS: Final = (
 METRICS_CHECKS: Final = ("metrics/readable", "metrics/sane", "metrics/kinds", "metrics/forks")
 FOREIGN_CHECKS: Final = ("metrics/properties", "metrics/benchmarks")
 GATE_CHECKS: Final = ("seal/intact", "resources/readable")
-AGREEMENT_CHECKS: Final = ("agreement/tests", "agreement/exit")
+AGREEMENT_CHECKS: Final = ("agreement/tests", "agreement/exit", "agreement/metrics")
 
 _FAILING: Final = {CaseResult.FAILED: "failed", CaseResult.ERROR: "ended with an error"}
 _SHOWN_IDS: Final = 5
@@ -53,7 +53,7 @@ _SHOW_FAILURES: Final = frozenset({"journal/outcomes", "junit/elements"})
 def required_checks(suite: Suite) -> tuple[str, ...]:
     """Names of the checks without which the evidence of `suite` is not complete."""
     if suite.command:
-        return (*GATE_CHECKS, *JUNIT_CHECKS, "metrics/properties", "agreement/exit")
+        return (*GATE_CHECKS, *JUNIT_CHECKS, "metrics/properties", "agreement/exit", "agreement/metrics")
     return GATE_CHECKS + JUNIT_CHECKS + JOURNAL_CHECKS + METRICS_CHECKS + FOREIGN_CHECKS + AGREEMENT_CHECKS
 
 

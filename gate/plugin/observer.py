@@ -5,7 +5,7 @@ collected ids, formatted by hand. The record of a test names the test that follo
 tells what was running. Time is the plugin's own, bound before any test can replace it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from gate.plugin.session import Session
 from gate.plugin.witness import Witness
 
 if TYPE_CHECKING:
+    from gate.plugin.series import Series
     from gate.plugin.spool import Spool
 
 _MICROSECONDS = 1e6
@@ -51,9 +52,15 @@ class Observer(Session):
         """Which execution of the running test this is, from 1. Valid from its set-up to the end of its call."""
         return self._runs.get(self.alarms.current, 0) + 1
 
-    def call_span_s(self) -> float:
-        """How long the call phase of the running test took; 0.0 if it had none."""
-        return max(0.0, self.call_ended - self.call_started)
+    def span_s(self, series: "Series", created: float) -> float:
+        """How long the call phase of the running test took; 0.0 if it had none.
+
+        What was recorded before or after the call took its time there, which a rate must not leave out: then the span
+        begins with the recorder, `created` by the clock of the plugin, or ends now.
+        """
+        started = created if series.before_call else self.call_started
+        ended = self.clock() if series.recorded > series.by_end_of_call else self.call_ended
+        return max(0.0, ended - started)
 
     def open_spool(self) -> "Spool":
         """The file of metrics, made when the first test asks for it."""
@@ -81,10 +88,12 @@ class Observer(Session):
         kept = {id(item) for item in items}
         gone = (item.nodeid for item in self._found if id(item) not in kept)
         vanished = [id_ for id_ in gone if id_ not in self._index and id_ not in self._deselected]
+        empty = self._hidden_files.empty_arguments(item.path for item in self._found)
         self._found.clear()
         self.add_ids("ids", ids)
         self.add_ids("vanished", vanished)
         self.add_ids("deselected", list(self._hidden_files.paths))
+        self.add_ids("empty", empty)
         self.journal.add({"k": "collected", "n": len(ids)})
 
     @pytest.hookimpl(tryfirst=True)
@@ -102,8 +111,12 @@ class Observer(Session):
         when = call.when
         if when == "call":
             self.call_ended = now
+            for series in self._live():
+                series.by_end_of_call = series.recorded
         elif when == "setup":
             self.call_started = now
+            for series in self._live():
+                series.before_call = series.recorded
             if self._seen:  # an earlier execution was never reported
                 self._hidden += len(self._seen)
                 self._seen.clear()
@@ -122,6 +135,9 @@ class Observer(Session):
         self._attempt.add(report, cause, duration_us)
         if when == "teardown":
             self._write(report.nodeid)
+
+    def _live(self) -> Iterable["Series"]:
+        return tuple(self.spool.live) if self.spool is not None else ()
 
     def _write(self, test: str) -> None:
         attempt, self._attempt = self._attempt, Attempt()

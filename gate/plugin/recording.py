@@ -102,21 +102,23 @@ class Gauge(_Face):
 class Metrics:
     """What one execution of one test records. Without a gate around it, everything works and nothing is kept."""
 
-    def __init__(self, test: str, attempt: int, spool: "Spool | None", span: Callable[[], float]) -> None:
+    def __init__(self, test: str, attempt: int, spool: "Spool | None", span: Callable[[Series, float], float]) -> None:
         self._test = test
         self._attempt = attempt
         self._spool = spool
         self._span = span
+        (clock,) = CLOCK
+        self._created = clock()
         self._faces: dict[str, Any] = {}
-        self._open: list[Series] = []
+        self._open: dict[str, Series] = {}
 
     @classmethod
     def for_test(cls, config: pytest.Config, test: str) -> "Metrics":
         """A recorder whose data count for `test` as it is being executed now."""
         observer: Observer | None = config.pluginmanager.get_plugin("gate.observer")
         if observer is None:
-            return cls(test, 1, None, lambda: 0.0)
-        return cls(test, observer.attempt, observer.open_spool(), observer.call_span_s)
+            return cls(test, 1, None, lambda _, __: 0.0)
+        return cls(test, observer.attempt, observer.open_spool(), observer.span_s)
 
     def histogram(self, name: str, unit: str = "s") -> Histogram:
         """Samples of at least 0 in `unit`: of time, of size, or a plain number ("")."""
@@ -163,7 +165,7 @@ class Metrics:
 
     def close(self) -> None:
         """Write what was recorded; called when the test is torn down."""
-        for series in self._open:
+        for series in self._open.values():
             series.close()
         self._open.clear()
 
@@ -194,7 +196,7 @@ class Metrics:
             )
 
     def _keep(self, series: Series) -> Series:
-        self._open.append(series)
+        self._open[series.name] = series
         if self._spool is not None:
             self._spool.live.add(series)
             if self._spool.forked:
@@ -210,7 +212,14 @@ class Metrics:
 
         def emit(fields: dict[str, object]) -> None:
             if spool is not None:
-                spool.add({**about, "unit": base, "span": 0.0 if spool.forked else self._span(), **fields})
+                spool.add(
+                    {
+                        **about,
+                        "unit": base,
+                        "span": 0.0 if spool.forked else self._span(self._open[name], self._created),
+                        **fields,
+                    }
+                )
 
         return emit
 

@@ -34,6 +34,14 @@ class Series:
         self._lock = threading.Lock()
         self._closed = False
         self._in_child = False
+        self.before_call = 0  # updates while the test was set up
+        self.by_end_of_call = 0
+        self._taken = 0
+
+    @property
+    def recorded(self) -> int:
+        """How many updates there have been."""
+        return self._taken + len(self.buffer)
 
     def _set_limit(self, length: int) -> None:
         # How long the buffer may become; 0 sends every update through `drain`.
@@ -75,6 +83,7 @@ class Series:
         taken = self.buffer[:]
         del self.buffer[: len(taken)]
         if taken:
+            self._taken += len(taken)
             self.take(taken)
             if self._in_child:
                 self._emit(self.plain())

@@ -198,7 +198,7 @@ def test_a_bad_value_raises_and_is_left_as_evidence(
 
     kept: list[dict[str, object]] = []
     recording._MEANINGS.pop("m", None)
-    metrics = recording.Metrics("t", 1, _Kept(kept), lambda: 0.0)  # type: ignore[arg-type]
+    metrics = recording.Metrics("t", 1, _Kept(kept), lambda _, __: 0.0)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"cannot be|is no"):
         exec(use, {"metrics": metrics})
     assert [said in str(record["what"]) for record in kept if record["k"] == "error"] == [True]
