@@ -76,13 +76,16 @@ PACKAGES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What came out of one package. `notes` says what went wrong, and which findings kept a GO away."""
+    """What came out of one package. `hidden` counts test files that a conftest keeps from being collected: gate counts
+    them as deselected, pytest not at all. `notes` says what went wrong, and which findings kept a GO away.
+    """
 
     package: Package
     bare: dict[str, int]
     gate: dict[str, int]
     decision: str
     notes: tuple[str, ...] = ()
+    hidden: int = 0
     budgets: str = ""
 
     @property
@@ -136,11 +139,14 @@ def try_package(package: Package, folder: Path) -> Seen:
     place.run("gate", "check")
     place.run("gate", "run", allowed=(0, 10, 11))
     record = _record(place)
+    hidden = _hidden_files(place.source / "reports/latest/suites")
     counted = {name: sum(suite["tests"][name] for suite in record["suites"]) for name in _COUNTED}
+    counted["deselected"] -= hidden
     return Seen(
         package=package,
         bare=bare,
         gate=counted,
+        hidden=hidden,
         decision=record["decision"],
         notes=(*place.troubles, *(_bad(record) if not bare["failed"] + bare["errors"] else ())),
         budgets=" ".join(line.strip() for line in manifest.read_text("utf-8").splitlines() if " budgets:" in line),
@@ -169,6 +175,12 @@ def _record(place: _Place) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise RuntimeError("\n".join(place.troubles)) from error
     return record
+
+
+def _hidden_files(suites: Path) -> int:
+    """How many of the ids told as deselected are files."""
+    records = (json.loads(line) for path in suites.glob("*/journal*.jsonl") for line in path.open(encoding="utf-8"))
+    return len({id_ for record in records if record["k"] == "deselected" for id_ in record["ids"] if "::" not in id_})
 
 
 def _bare(package: Package, place: _Place) -> dict[str, int]:
@@ -215,14 +227,17 @@ def _environment() -> dict[str, str]:
 
 def table(seen: Sequence[Seen]) -> str:
     """One row per package in Markdown; where both ways count the same, the count stands there once."""
-    lines = ["| package | workers | " + " | ".join(_COUNTED) + " | decision |", "|" + "---|" * (len(_COUNTED) + 3)]
+    columns = ("package", "workers", *_COUNTED, "files hidden", "decision")
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for one in seen:
         cells = [
             str(one.bare[name]) if one.bare[name] == one.gate[name] else f"{one.bare[name]} ≠ {one.gate[name]}"
             for name in _COUNTED
         ]
         title = f"{one.package.name} {one.package.version}"
-        lines.append(f"| {title} | {one.package.workers} | " + " | ".join(cells) + f" | {one.decision} |")
+        lines.append(
+            f"| {title} | {one.package.workers} | " + " | ".join(cells) + f" | {one.hidden} | {one.decision} |"
+        )
     return "\n".join(lines)
 
 
