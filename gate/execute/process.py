@@ -82,8 +82,8 @@ class WardenChild:
         self._clock = clock
         self._started_at = started_at
         self._began = clock()
-        self._asked = ""  # why the end was asked for
-        self._asked_at = 0.0
+        self._asked = ""  # why the end was asked for, where the gate's own clock was not the reason
+        self._asked_at: float | None = None
         self._outcome: Outcome | None = None
         self._timed_out = False
         self.ward = Ward(task)
@@ -117,21 +117,23 @@ class WardenChild:
         """Seconds until `poll` has something to do without having heard anything."""
         if self.ward.lost:
             return _SWEEP_S
-        due = self._asked_at + _SILENCE_S if self._asked else self._began + self._invocation.timeout_s
+        asked_at = self._asked_at
+        due = self._began + self._invocation.timeout_s if asked_at is None else asked_at + _SILENCE_S
         return max(0.0, due - self._clock())
 
     def _ask(self, word: str, reason: str) -> None:
-        if not self._asked:
-            self._asked, self._asked_at = reason, self._clock()
+        self._asked = self._asked or reason
+        if self._asked_at is None:
+            self._asked_at = self._clock()
         self.ward.ask(word)
 
     def _watch_the_clock(self) -> None:
         now = self._clock()
-        if self._asked and now >= self._asked_at + _SILENCE_S:
+        if self._asked_at is not None and now >= self._asked_at + _SILENCE_S:
             # A warden that is stopped or stuck: without it the kernel ends the child, and the gate sweeps up the rest.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.ward.warden_pid, signal.SIGKILL)
-        if not self._asked and self.ward.exit_code is None and now >= self._began + self._invocation.timeout_s:
+        if self._asked_at is None and self.ward.exit_code is None and now >= self._began + self._invocation.timeout_s:
             self._timed_out = True
             self._ask("stop", "")
 
