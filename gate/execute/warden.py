@@ -97,11 +97,7 @@ class Warden:
             os.mkdir(directory, 0o700)  # noqa: PTH102 - pathlib costs 5 ms at import
             if self._spec["user"]:
                 os.chown(directory, *self._spec["user"])
-        if self._spec["copies"]:
-            import shutil  # noqa: PLC0415 - it costs 5 ms, and only services need it
-
-            for source, target in self._spec["copies"]:
-                shutil.copytree(source, target, symlinks=True)
+        self._copy()
         self._poller.register(self._control, select.POLLIN)
         self._poller.register(self._wakeup, select.POLLIN)
         # The end of the channel says the same, but a process forked by the gate could hold the channel open.
@@ -109,6 +105,15 @@ class Warden:
             self._poller.register(os.pidfd_open(self._spec["gate"]), select.POLLIN)
         if self._spec["deadline_s"] is not None:
             self._due = time.monotonic() + self._spec["deadline_s"]
+
+    def _copy(self) -> None:
+        if self._spec["copies"]:
+            import shutil  # noqa: PLC0415 - it costs 5 ms, and only services need it
+
+            former = os.umask(0o022)  # another user has to reach what is copied
+            for source, target in self._spec["copies"]:
+                shutil.copytree(source, target, symlinks=True)
+            os.umask(former)
 
     # ---- the child ----
 

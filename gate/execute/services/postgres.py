@@ -78,7 +78,8 @@ class _Recipe:
         directory = private_directory_name(self._service, for_anybody=user is not None)
         # Root's home is often closed to others, and a virtual environment in it with it: a copy is run then.
         copied = user is not None and not anybody_enters(self._installed / "bin")
-        bin_dir = f"{directory}/installed/bin" if copied else str(self._installed / "bin")
+        copies = _copies(self._installed, directory) if copied else ()
+        bin_dir = f"{copies[0][1]}/bin" if copies else str(self._installed / "bin")
         return Task(
             commands=(_initdb(bin_dir, directory), _postgres(bin_dir, directory, port)),
             cwd="/",
@@ -88,7 +89,7 @@ class _Recipe:
             orphan_steps=_ORPHANED,
             user=user,
             directories=(directory,),
-            copies=((str(self._installed), f"{directory}/installed"),) if copied else (),
+            copies=copies,
         )
 
     def ask(self, port: int) -> str | None:
@@ -101,6 +102,18 @@ class _Recipe:
 
     def url(self, port: int) -> str:
         return f"postgresql://postgres@127.0.0.1:{port}/{self._service.name}"
+
+
+def _copies(installed: Path, directory: str) -> tuple[tuple[str, str], ...]:
+    """Folders to copy below `directory`, at the same distance from each other: the wheel keeps shared libraries beside
+    the package, where the binaries look for them.
+    """
+    package = installed.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    copies = [(str(installed), f"{directory}/{package.name}/{installed.name}")]
+    if libraries.is_dir():
+        copies.append((str(libraries), f"{directory}/{libraries.name}"))
+    return tuple(copies)
 
 
 def _create_database(session: Session, name: str) -> None:

@@ -16,6 +16,7 @@ from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 from gate.errors import ServiceError
+from gate.execute import tree
 from gate.execute.ward import Task, Ward
 from gate.model import Service, ServiceOutcome, ServiceState
 from gate.protocols import RunningService
@@ -58,13 +59,17 @@ class OwnedService:
 
     def alive(self) -> bool:
         self._ward.hear()
-        return self._ward.exit_code is None and not self._ward.lost and not self._ward.ended
+        if self._ward.exit_code is not None or self._ward.lost or self._ward.ended or self._ward.pid is None:
+            return False
+        # The warden tells of an end a moment later than the kernel does; that moment must not hide it.
+        stat = tree.read_stat(self._ward.pid)
+        return not tree.SEES_TREES or (stat is not None and not stat.dead)
 
     def stop(self) -> ServiceOutcome:
         if self._outcome is None:
             state = ServiceState.READY if self.alive() else ServiceState.DIED
-            self._outcome = self._told(state)
             end(self._ward)
+            self._outcome = self._told(state)
         return self._outcome
 
     def _told(self, state: ServiceState) -> ServiceOutcome:
