@@ -5,6 +5,7 @@ it, so that `gate --version` costs little more than starting Python. The one bro
 whatever escapes ends with 70 and is never mistaken for a verdict.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ EXIT_INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
+    _open_standard_streams()
     if args == ["--version"]:
         sys.stdout.write(f"gate {__version__}\n")
         return 0
@@ -42,6 +44,17 @@ def _dispatch(args: list[str]) -> int:
         error.show()
         return EXIT_USAGE
     return result if isinstance(result, int) else 0
+
+
+def _open_standard_streams() -> None:
+    """Give a closed standard stream (`gate run >&-`) to nobody, before a file of evidence gets its number."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is `fd`
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(fd, "r" if fd == 0 else "w", encoding="utf-8", closefd=False))
 
 
 def _report(error: Exception) -> int:

@@ -20,6 +20,7 @@ from gate.model import (
     Plan,
     Record,
     RunFacts,
+    Scope,
     Selection,
     ServiceState,
     Severity,
@@ -96,7 +97,7 @@ def _run_findings(plan: Plan, facts: RunFacts) -> Iterable[Finding]:
         rule="R10",
     )
     yield _run("problems", "; ".join(facts.problems), "nothing went wrong in the gate itself", rule="R18")
-    yield _run("promise", "" if plan.steps else "no suite was planned", f"{len(plan.steps)} suites planned", rule="R05")
+    yield _run("promise", _empty_promise(plan), f"{len(plan.steps)} suites planned", rule="R05")
     changed = facts.manifest_digest_after != plan.manifest.digest
     yield _run(
         "manifest",
@@ -116,6 +117,14 @@ def _run_findings(plan: Plan, facts: RunFacts) -> Iterable[Finding]:
         up = outcome is not None and outcome.state in (ServiceState.READY, ServiceState.EXTERNAL)
         reason = outcome.reason or outcome.state.value if outcome else "was never started"
         yield _run(f"service/{service.name}", "" if up else reason, "up from start to end", rule="R10")
+
+
+def _empty_promise(plan: Plan) -> str:
+    if not plan.steps:
+        return "no suite was planned"
+    blocking = any(step.suite.severity is Severity.BLOCKER for step in plan.steps)
+    # Of a selection it may be asked how a suite without weight fares; a release decision needs one that can say no.
+    return "" if blocking or plan.scope is Scope.PARTIAL else "no suite is a blocker, so nothing could say no"
 
 
 def _run(name: str, problem: str, kept: str, *, rule: str) -> Finding:

@@ -58,7 +58,7 @@ def run(plan: Plan, *, project_dir: Path, root: Path, progress: Progress) -> Rec
         before = identity.read_identity(project_dir)
         release = _Release(plan, directory, project_dir, progress, interrupts)
         release.write("plan.json", codec.dumps(plan))
-        store.point_latest(root, directory)
+        _point_latest(root, directory)
         progress.run_started(plan, directory.path)
         release.carry_out()
         facts = RunFacts(
@@ -77,9 +77,10 @@ def run(plan: Plan, *, project_dir: Path, root: Path, progress: Progress) -> Rec
         )
         release.write("run.json", codec.dumps(facts))
         record, troubles = stored.conclude(directory)
-        progress.decided(record, directory.path)
         if troubles and record.exit_code == 0:
+            # Before the decision is told: nobody must read a GO that the exit code takes back.
             raise GateError("; ".join(troubles), hint="the decision stands in record.json; `gate report` tries again")
+        progress.decided(record, directory.path)
         return record
 
 
@@ -96,6 +97,14 @@ def _new_directory(root: Path) -> store.RunDirectory:
     except OSError as error:
         hint = "--output names a folder that can be written"
         raise GateError(f"no run can be kept in {root}: {error.strerror or error}", hint=hint) from error
+
+
+def _point_latest(root: Path, directory: store.RunDirectory) -> None:
+    try:
+        store.point_latest(root, directory)
+    except OSError as error:
+        hint = f"remove {root / store.LATEST}; who reads it would take an earlier run for this one"
+        raise GateError(f"the newest run cannot be named: {error.strerror or error}", hint=hint) from error
 
 
 class _Release:
