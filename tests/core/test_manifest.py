@@ -7,7 +7,8 @@ import pytest
 from gate.codec import dumps, loads
 from gate.errors import ManifestError
 from gate.manifest import read
-from gate.model import Budget, Isolation, Manifest, Place, Severity, Suite
+from gate.model import Budget, Isolation, Manifest, Place, Severity
+from tests.manifests import problems_of, suite_of
 
 CONTRACT = """\
 version: 1
@@ -55,20 +56,6 @@ waivers:
   - {id: W-1, finding: "database_persistence/threshold/batch_write.p95", owner: ada, reason: "disk", ticket: OPS-7,
      expires: 2026-12-31, bound: 120 ms}
 """
-
-
-def manifest_of(suite: str = "paths: [tests]", more: str = "") -> Manifest:
-    return read(f"version: 1\nproject: p\nsuites:\n  a: {{{suite}}}\n{more}".encode(), "gates.yaml")
-
-
-def suite_of(suite: str, more: str = "") -> Suite:
-    return manifest_of(suite, more).suites[0]
-
-
-def problems_of(suite: str = "paths: [tests]", more: str = "") -> list[str]:
-    with pytest.raises(ManifestError) as caught:
-        manifest_of(suite, more)
-    return [f"{problem.path}: {problem.message} ({problem.hint})" for problem in caught.value.problems]
 
 
 def test_the_contract_is_read_as_it_is_meant() -> None:
@@ -381,57 +368,6 @@ def test_a_timeout_never_cuts_a_declared_duration_short(suite: str, timeout_s: f
     assert suite_of(f"paths: [tests], {suite}").timeout_s == pytest.approx(timeout_s)
 
 
-@pytest.mark.parametrize(
-    ("service", "words"),
-    [
-        ("{}", "has nothing to start"),
-        ("{provider: command}", "has nothing to start"),
-        ("{provider: mysql}", "allowed are postgres redis command"),
-        ("{provider: redis, command: [x]}", "`command` goes with `provider: command` only"),
-        ('{provider: redis, ready: {tcp: "a:1"}}', "`ready` goes with `provider: command` only"),
-        ("{command: x}", "write [x]"),
-        ("{command: [-x]}", "'-x' is no program"),
-        ("{command: [x], needs: [t, t]}", "'t' is here twice"),
-        ("{command: [x], needs: [s2]}", "unknown service 's2'; did you mean s?"),
-        ("{command: [x], needs: [s]}", "in a circle: s → s"),
-        ("{command: [x], ready: {}}", "exactly one of http, tcp and log"),
-        ('{command: [x], ready: {tcp: "a:1", log: up}}', "found tcp and log"),
-        ('{command: [x], ready: {tcp: "a:0"}}', "is no host:port"),
-        ('{command: [x], ready: {tcp: "a:65536"}}', "is no host:port"),
-        ("{command: [x], ready: {tcp: a}}", "is no host:port"),
-        ('{command: [x], ready: {http: "ftp://x"}}', "is no address"),
-        ('{command: [x], ready: {log: "("}}', "is no regular expression"),
-        ("{command: [x], ready: {http: 5}}", "where a text should stand"),
-        ("{url: nowhere}", "is no address"),
-        ("{url: 5}", "where a text should stand"),
-    ],
-)
-def test_a_wrong_service_is_refused(service: str, words: str) -> None:
-    (problem,) = problems_of(more=f"services: {{s: {service}, t: {{provider: redis}}}}")
-    assert words in problem
-
-
-def test_a_need_that_is_nearly_a_service_is_recognised() -> None:
-    (problem,) = problems_of("paths: [t], needs: [postgrs]", "services: {postgres: {provider: postgres}}")
-    assert "unknown service 'postgrs'; did you mean postgres?" in problem
-
-
-def test_services_in_a_circle_are_one_problem_naming_the_circle() -> None:
-    services = "services: {a: {command: [x], needs: [b]}, b: {command: [x], needs: [c]}, c: {command: [x], needs: [b]}}"
-    (problem,) = problems_of(more=services)
-    assert "b → c → b" in problem
-
-
-def test_a_long_chain_of_services_is_no_circle() -> None:
-    chain = "".join(f"  s{i}: {{command: [x], needs: [s{i + 1}]}}\n" for i in range(1500))
-    assert len(manifest_of(more=f"services:\n{chain}  s1500: {{url: 'tcp://x'}}\n").services) == 1501
-
-
-def test_somebody_elses_service_needs_only_its_address() -> None:
-    (service,) = manifest_of(more='services: {api: {url: "https://staging.example"}}').services
-    assert (service.url, service.provider, service.command) == ("https://staging.example", "command", ())
-
-
 def test_another_tool_runs_with_its_command_and_junit() -> None:
     suite = suite_of("command: [npx, playwright, test], junit: out/junit.xml")
     assert (suite.command, suite.junit, suite.paths) == (("npx", "playwright", "test"), "out/junit.xml", ())
@@ -460,106 +396,3 @@ def test_a_wrong_default_is_one_problem_however_many_suites_take_it_over() -> No
     )
     found = problems_of(more=more)
     assert [problem.split(": ")[0] for problem in found] == ["defaults.pytest_args[0]", "defaults.env.PATH"]
-
-
-def test_thresholds_that_share_a_statistic_have_keys_of_their_own() -> None:
-    suite = suite_of(
-        "paths: [t], thresholds: {m: [{check: p95 < 9 ms, severity: info}, {check: p95 < 5 ms, severity: major},"
-        " p95 < 50 ms, p95 <= 40 ms, {check: p95 > 1 ms, severity: major}, p99 < 1 s]}"
-    )
-    assert [threshold.key for threshold in suite.thresholds] == [
-        "m.p95@info",
-        "m.p95@major",
-        "m.p95",
-        "m.p95@blocker",
-        "m.p95@major.2",
-        "m.p99",
-    ]
-
-
-def test_the_same_limit_in_two_severities_is_no_duplicate() -> None:
-    suite = suite_of("paths: [t], thresholds: {m: [p95 < 9 ms, {check: p95 < 5 ms, severity: major}]}")
-    assert len(suite.thresholds) == 2
-
-
-@pytest.mark.parametrize(
-    ("waiver", "words"),
-    [
-        ("{id: W}", "key 'finding' is missing"),
-        ("{id: W, finding: a/x/y, owner: o, reason: r, ticket: t}", "key 'expires' is missing"),
-        ("{id: W, finding: a/x/y, owner: o, reason: r, ticket: t, expires: 2026-13-01}", "no day of the calendar"),
-        ("{id: W, finding: a/x/y, owner: o, reason: r, ticket: t, expires: 20261201}", "where a text should stand"),
-        ('{id: W, finding: a/x/y, owner: "", reason: r, ticket: t, expires: 2026-12-01}', "waivers[0].owner"),
-        ("{id: W, finding: a, owner: o, reason: r, ticket: t, expires: 2026-12-01}", "is no id of a finding"),
-        ("{id: W, finding: aa/x/y, owner: o, reason: r, ticket: t, expires: 2026-12-01}", "unknown suite 'aa'"),
-        ("{id: W, finding: a/threshold/m.p9, owner: o, reason: r, ticket: t, expires: 2026-12-01}", "m.p95?"),
-        (
-            "{id: W, finding: a/threshold/m.p95, owner: o, reason: r, ticket: t, expires: 2026-12-01, bound: 5 MB/h}",
-            "wants",
-        ),
-        ("{id: W, finding: a/x/y, owner: o, reason: r, ticket: t, expires: 2026-12-01, bound: lots}", "a number"),
-        ("{id: W, finding: a/x/y, owner: o, reason: r, ticket: t, expires: 2026-12-01, bound: true}", "not a bound"),
-    ],
-)
-def test_a_wrong_waiver_is_refused(waiver: str, words: str) -> None:
-    found = problems_of("paths: [t], thresholds: {m: p95 < 5 ms}", f"waivers: [{waiver}]")
-    assert [problem for problem in found if words in problem], found
-
-
-def test_waiver_ids_are_unique_whatever_their_case() -> None:
-    rest = "finding: a/tests/x, owner: o, reason: r, ticket: t, expires: 2026-12-01"
-    (problem,) = problems_of(more=f"waivers: [{{id: W-1, {rest}}}, {{id: w-1, {rest}}}]")
-    assert problem.startswith("waivers[1].id: waiver id 'w-1' is here twice")
-
-
-@pytest.mark.parametrize("finding", ["a/tests/test_x.py::test_y", "run/service/postgres"])
-def test_findings_that_only_a_run_shows_can_be_waived(finding: str) -> None:
-    waiver = f"{{id: W, finding: {finding!r}, owner: o, reason: r, ticket: t, expires: 2026-12-01, bound: 0.7}}"
-    assert manifest_of(more=f"waivers: [{waiver}]").waivers[0].bound == 0.7
-
-
-@pytest.mark.parametrize(
-    ("drill", "words"),
-    [
-        ("{env: {F: x}}", "key 'expect' is missing"),
-        ("{env: {F: x}, expect: []}", "drills.d.expect: is empty"),
-        ("{env: {}, expect: [a/x/y]}", "drills.d.env: is empty"),
-        ("{env: {F: x}, expect: [b/x/y]}", "names the unknown suite 'b'"),
-        ("{env: {F: x}, expect: [run/x]}", "names the unknown suite 'run'"),
-        ("{env: {F: x}, expect: [a/threshold/m.max]}", "suite a has no threshold 'm.max'"),
-    ],
-)
-def test_a_wrong_drill_is_refused(drill: str, words: str) -> None:
-    found = problems_of(more=f"drills: {{d: {drill}}}")
-    assert [problem for problem in found if words in problem], found
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("project: p\nsuites: {a: {paths: [t]}}", "key 'version' is missing"),
-        ("version: 1\nsuites: {a: {paths: [t]}}", "key 'project' is missing"),
-        ("version: 1\nproject: p", "key 'suites' is missing"),
-        ("version: 1\nproject: p\nsuites: {}", "suites: is empty"),
-        ("version: 1\nproject: p\nsuites: [a]", "found a list where a mapping should stand"),
-        ('version: "1"\nproject: p\nsuites: {a: {paths: [t]}}', "not a version"),
-        ("version: 1.0\nproject: p\nsuites: {a: {paths: [t]}}", "not a version"),
-        ("version: true\nproject: p\nsuites: {a: {paths: [t]}}", "not a version"),
-        ("version: 1\nproject: 7\nsuites: {a: {paths: [t]}}", "put it in quotes"),
-        ("version: 1\nproject: p\nsuits: {}\nsuites: {a: {paths: [t]}}", "did you mean suites?"),
-        ("version: 1\nproject: p\nsuites: {A: {paths: [t]}}", "'A' is no name to be used here"),
-        ("version: 1\nproject: p\nsuites: {run: {paths: [t]}}", "suite name 'run' is taken"),
-        ("version: 1\nproject: p\nsuites: {_a: {paths: [t]}}", "'_a' is no name"),
-        ("version: 1\nproject: p\nsuites: {" + "a" * 65 + ": {paths: [t]}}", "is no name"),
-        ("version: 1\nproject: p\nsuites: {a: {paths: [t]}}\nservices: {B: {url: 'x://y'}}", "'B' is no name"),
-        ("version: 1\nproject: p\nsuites: {a: {paths: [t]}}\nprofiles: {B-C: {}}", "'B-C' is no name"),
-        (
-            "version: 1\nproject: p\nsuites: {a: {paths: [t]}}\ndrills: {B.C: {env: {F: x}, expect: [a/x]}}",
-            "is no name",
-        ),
-    ],
-)
-def test_a_wrong_head_is_refused(text: str, words: str) -> None:
-    with pytest.raises(ManifestError) as caught:
-        read(text.encode(), "g")
-    assert words in " ".join(map(str, caught.value.problems))
