@@ -197,6 +197,7 @@ class Metrics:
 
     def _keep(self, series: Series) -> Series:
         self._open[series.name] = series
+        series.refused = lambda: self._evidence(series.name, "recorded after the end of its test")
         if self._spool is not None:
             self._spool.live.add(series)
             if self._spool.forked:

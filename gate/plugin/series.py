@@ -30,6 +30,7 @@ class Series:
         self.buffer: list[Any] = []
         self.limit = CHUNK
         self.set_limit: Callable[[int], None] = self._set_limit
+        self.refused: Callable[[], None] = lambda: None  # told once of updates after the end
         self._emit = emit
         self._lock = threading.Lock()
         self._closed = False
@@ -51,6 +52,8 @@ class Series:
         """Take in what is buffered. Raises RuntimeError after the end of the test."""
         if self._closed:
             self.buffer.clear()
+            refused, self.refused = self.refused, lambda: None
+            refused()
             raise RuntimeError(f"metric {self.name!r} was recorded after the end of its test")
         # Whoever holds the lock takes this thread's updates too, now or at the end.
         if not self._lock.acquire(blocking=False):

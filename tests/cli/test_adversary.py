@@ -151,6 +151,12 @@ def pytest_runtest_protocol(item, nextitem):
         keys="thresholds: {lat: max < 5 ms}",
         finding="threshold/lat.max",
     ),
+    "samples after the end of their test, refused and unheard": Way(
+        test="KEPT = []\ndef test_x(metrics):\n    KEPT.append(metrics.histogram('lat'))\n    KEPT[0].record(0.001)\n"
+        "def test_y():\n    try:\n        KEPT[0].record(9)\n    except RuntimeError:\n        pass\n",
+        keys="thresholds: {lat: max < 5 ms}",
+        finding="evidence/metrics.sane",
+    ),
     "a rate of what was done in the set-up": Way(
         test="import pytest, threading\n@pytest.fixture\ndef done(metrics):\n    threading.Event().wait(0.2)\n"
         "    metrics.counter('ticks').add(1000)\ndef test_x(done): pass\n",
