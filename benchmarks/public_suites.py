@@ -31,7 +31,10 @@ _OK: Final = (0,)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """One public suite. `paths` are given to `gate init` only where it does not find the tests by itself."""
+    """One public suite. `paths` are given to `gate init` only where it does not find the tests by itself.
+
+    `pytest_args` and `budgets` go into the defaults of the manifest that it wrote; it measures without them.
+    """
 
     name: str
     version: str
@@ -40,6 +43,7 @@ class Package:
     tests: str = "tests"
     workers: int = 0
     pytest_args: tuple[str, ...] = ()
+    budgets: str = ""
 
 
 PACKAGES: Final = (
@@ -61,6 +65,7 @@ PACKAGES: Final = (
         paths=("more_itertools", "tests/test_recipes.py"),
         tests="more_itertools tests/test_recipes.py",
         pytest_args=("--doctest-modules",),
+        budgets="{skipped: 5}",
     ),
     Package(
         name="packaging", version="26.3", requires=("hypothesis", "pip", "pretend", "tomli_w", "coverage"), workers=2
@@ -209,6 +214,7 @@ def _with_defaults(text: str, package: Package) -> str:
     """The manifest that `gate init` wrote, with the workers and arguments of `package` in its defaults."""
     more = f", workers: {package.workers}" if package.workers else ""
     more += f", pytest_args: [{', '.join(package.pytest_args)}]" if package.pytest_args else ""
+    more += f", budgets: {package.budgets}" if package.budgets else ""
     return text.replace("defaults: {timeout: 10m", "defaults: {timeout: 10m" + more, 1)
 
 
