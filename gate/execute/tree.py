@@ -46,7 +46,7 @@ def adopt_orphans() -> bool:
     return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def die_with_parent(signum: int) -> bool:
+def signal_on_parents_death(signum: int) -> bool:
     """Have the kernel send `signum` to this process when its parent dies (PR_SET_PDEATHSIG). Call after setuid."""
     return _prctl(_PR_SET_PDEATHSIG, signum)
 

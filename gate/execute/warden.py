@@ -18,7 +18,6 @@ What an outcome means is left to the gate.
 """
 
 import contextlib
-import errno
 import json
 import math
 import os
@@ -28,9 +27,10 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NoReturn, TypedDict
+from typing import Any, Final, TypedDict
 
 from gate.execute import tree
+from gate.execute.spawn import Place, spawn
 
 LEAK_GRACE_S: Final = 2.0  # multiprocessing's resource tracker and xdist's workers end a moment after their parent
 _GIVE_UP_S: Final = 10.0  # a process in uninterruptible sleep does not even hear KILL
@@ -71,7 +71,7 @@ class Warden:
         self._spec = spec
         self._commands = iter(spec["commands"])
         self._wakeup, self._poller = _wakeup_channel(), select.poll()
-        self._output = -1
+        self._place: Place
         self._child = 0
         self._began = 0.0
         self._cause = ""
@@ -92,11 +92,13 @@ class Warden:
         self._finish()
 
     def _prepare(self) -> None:
-        self._output = os.open(self._spec["output"], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        output = os.open(self._spec["output"], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        user = self._spec["user"]
+        self._place = Place(cwd=self._spec["cwd"], env=self._spec["env"], output=output, user=user)
         for directory in self._spec["directories"]:
             os.mkdir(directory, 0o700)  # noqa: PTH102 - pathlib costs 5 ms at import
-            if self._spec["user"]:
-                os.chown(directory, *self._spec["user"])
+            if user:
+                os.chown(directory, *user)
         self._copy()
         self._poller.register(self._control, select.POLLIN)
         self._poller.register(self._wakeup, select.POLLIN)
@@ -123,7 +125,7 @@ class Warden:
             return False
         self._began = time.monotonic()
         try:
-            self._child = _spawn(command, self._spec, self._output)
+            self._child = spawn(command, self._place)
         except OSError as error:
             self._say({"k": "failed", "reason": f"{command[0]}: {error.strerror}"})
             self._ended = True
@@ -341,53 +343,6 @@ def _wakeup_channel() -> socket.socket:
     return reading
 
 
-def _spawn(command: list[str], spec: Spec, output: int) -> int:
-    """Fork and execute `command`. Raises OSError when it cannot be executed; returns its pid otherwise."""
-    reading, writing = os.pipe()
-    warden = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        _become(command, spec, output, writing, warden)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as failure:
-        number = failure.read()
-    if number:
-        os.waitpid(pid, 0)
-        raise OSError(int(number), os.strerror(int(number)))
-    return pid
-
-
-def _become(command: list[str], spec: Spec, output: int, failure: int, warden: int) -> NoReturn:
-    """In the forked child: turn into `command`, or tell the error number through `failure`."""
-    try:
-        os.setsid()
-        _default_signals()
-        null = os.open(os.devnull, os.O_RDONLY)
-        for target, source in ((0, null), (1, output), (2, output)):
-            os.dup2(source, target)
-        os.chdir(spec["cwd"])
-        if spec["user"]:
-            os.setgroups([])
-            os.setgid(spec["user"][1])
-            os.setuid(spec["user"][0])
-        tree.die_with_parent(signal.SIGKILL)
-        if os.getppid() != warden:  # it died before it could be watched
-            os._exit(1)
-        os.execvpe(command[0], command, spec["env"])  # noqa: S606 - an argv list
-    except (OSError, ValueError) as error:
-        os.write(failure, str(getattr(error, "errno", None) or errno.EINVAL).encode())
-    finally:
-        os._exit(127)
-
-
-def _default_signals() -> None:
-    # A gate started with nohup or in the background passes ignored signals on; the child must hear INT all the same.
-    for signum in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        with contextlib.suppress(OSError):
-            signal.signal(signum, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
 def main() -> None:
     """Take the specification from the control channel (file descriptor in argv) and see the child to its end."""
     control = socket.socket(fileno=int(sys.argv[-1]))
@@ -397,6 +352,7 @@ def main() -> None:
         return
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     tree.adopt_orphans()
+    tree.signal_on_parents_death(signal.SIGCONT)  # a warden that somebody has stopped must see the gate's end
     warden = Warden(control, spec)
     try:
         warden.run()

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from gate import codec
+from gate.execute import process
 from gate.execute.process import OUTPUT_LOG, RESOURCES, WardenExecutor
 from gate.model import Ending, Invocation, Outcome, ResourceSample
 from tests.edges.bell import PATIENCE_S, Bell
@@ -271,7 +272,21 @@ def test_a_lost_warden_takes_its_child_along_and_the_gate_ends_the_rest(
     outcome = finish(executor, child)
     assert outcome.ending is Ending.KILLED
     assert outcome.reason == "its warden ended with SIGKILL"
-    assert [process for process in below if not gone(process.pid)] == []
+    assert [each for each in below if not gone(each.pid)] == []
+
+
+def test_a_warden_that_does_not_answer_is_ended_with_all_below_it(
+    invocation: Callable[..., Invocation], bell: Bell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_SILENCE_S", 0.2)
+    executor = WardenExecutor()
+    child = executor.start(invocation(textwrap.dedent(DAEMON) + "os.write(os.open('bell', 1), b'x')\ntime.sleep(600)"))
+    bell.wait()
+    below = psutil.Process(child.ward.warden_pid).children(recursive=True)
+    os.kill(child.ward.warden_pid, signal.SIGSTOP)
+    child.stop("over")
+    assert finish(executor, child).ending is Ending.KILLED
+    assert [each for each in below if not gone(each.pid)] == []
 
 
 def test_resources_are_sampled_in_lines_that_read_back(run: Run, tmp_path: Path) -> None:

@@ -99,6 +99,12 @@ def test_a_stopped_family_does_not_outlive_a_killed_gate(running: RunningGate) -
     assert running.left() == []
 
 
+def test_a_warden_that_is_stopped_hears_the_end_of_the_gate_all_the_same(running: RunningGate) -> None:
+    running.warden.send_signal(signal.SIGSTOP)
+    running.process.kill()
+    assert running.left() == []
+
+
 def task(tmp_path: Path, code: str, **changes: object) -> Task:
     values = {
         "commands": ((sys.executable, "-I", "-c", textwrap.dedent(code)),),
