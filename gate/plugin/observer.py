@@ -45,7 +45,6 @@ class Observer(Session):
         self._hidden_files = Hidden(config)
         self._witness = Witness(config)
         config.pluginmanager.register(self._hidden_files, "gate.hidden")
-        config.pluginmanager.register(self._witness, "gate.witness")
 
     @property
     def attempt(self) -> int:
@@ -79,6 +78,9 @@ class Observer(Session):
         ids = [item.nodeid for item in items]
         self._deselected.update(ids)
         self.add_ids("deselected", ids)
+
+    def pytest_plugin_registered(self) -> None:
+        self._witness.watch_if_needed()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -120,7 +122,7 @@ class Observer(Session):
             if self._seen:  # an earlier execution was never reported
                 self._hidden += len(self._seen)
                 self._seen.clear()
-        cause = _cause(item, call, escaped=self._witness.take())
+        cause = _cause(item, call, escaped=self._witness.take(item, when))
         self._seen.append((when, cause, int((now - self._last) * _MICROSECONDS)))
         self._last = now
 

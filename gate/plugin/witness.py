@@ -6,6 +6,7 @@ at all. What a fixture or the test does with its own exceptions cannot be seen f
 """
 
 import inspect
+import sys
 from collections.abc import Generator
 from functools import wraps
 from types import MethodType
@@ -14,31 +15,42 @@ from typing import Any, Final
 import pytest
 
 _OWN: Final = "python"  # pytest's own plugin that calls functions
+_WATCHED: Final = ("pytest_runtest_setup", "pytest_runtest_call", "pytest_runtest_teardown", "pytest_pyfunc_call")
+_TRUSTED: Final = ("_pytest.", "gate.plugin")
 
 
 class Witness:
-    """Hooks of its own, registered beside the observer's."""
+    """Hooks of its own, registered beside the observer's as soon as anybody but pytest itself stands around a test.
+
+    Four more wrappers around every test cost more than all else that the plugin does, so they are spared where there is
+    nobody to be watched. A plugin or conftest that comes later is seen when it is registered.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._escaped = False
+        self._watching = False
         self._answered_elsewhere: bool | None = None
 
-    def take(self) -> bool:
+    def watch_if_needed(self) -> None:
+        """Begin to watch if there is somebody to be watched. Costs next to nothing once it watches."""
+        if not self._watching and any(map(self._has_strangers, _WATCHED)):
+            self._watching = True
+            self._config.pluginmanager.register(self, "gate.witness")
+
+    def _has_strangers(self, hook: str) -> bool:
+        return any(
+            not getattr(one.function, "__module__", "").startswith(_TRUSTED)
+            for one in getattr(self._config.hook, hook).get_hookimpls()
+        )
+
+    def take(self, item: pytest.Item, when: str) -> bool:
         """Whether the phase that has just ended was left by an exception, or never ran the test; asked once."""
         escaped, self._escaped = self._escaped, False
-        return escaped
+        return escaped or (when == "call" and _left_by_exception(item))
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_setup(self) -> Generator[None, object, object]:
-        try:
-            return (yield)
-        except BaseException:
-            self._escaped = True
-            raise
-
-    @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_runtest_call(self) -> Generator[None, object, object]:
         try:
             return (yield)
         except BaseException:
@@ -94,6 +106,18 @@ class _Calls:
 
     def stop(self) -> None:
         self._item.obj = self._original
+
+
+def _left_by_exception(item: pytest.Item) -> bool:
+    """Whether the call of any kind of item, this one and no other, ended by an exception.
+
+    pytest leaves the traceback from `runtest` on behind, and takes away the one of the test before. That costs less
+    than one more wrapper.
+    """
+    traceback = getattr(sys, "last_traceback", None)
+    if traceback is None or traceback.tb_frame.f_code.co_name != "runtest":
+        return False
+    return traceback.tb_frame.f_locals.get("self") is item
 
 
 def _is_async(function: object) -> bool:

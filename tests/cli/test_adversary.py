@@ -59,6 +59,12 @@ WAYS = {
     "an exception swallowed around the call": Way(
         test=BAD_TEST, files=_hook("pytest_runtest_call", "item"), finding="evidence/journal.outcomes"
     ),
+    "an exception of a doctest swallowed around the call": Way(
+        test=GOOD_TEST + 'def work():\n    """\n    >>> 1\n    2\n    """\n',
+        keys="pytest_args: [--doctest-modules]",
+        files=_hook("pytest_runtest_call", "item"),
+        finding="evidence/journal.outcomes",
+    ),
     "an exception swallowed around the set-up": Way(
         test=BROKEN_FIXTURE.format(body="    raise ValueError"),
         files=_hook("pytest_runtest_setup", "item"),
