@@ -22,7 +22,7 @@ _TRUSTED: Final = ("_pytest.", "gate.plugin")
 class Witness:
     """Hooks of its own, registered beside the observer's as soon as anybody but pytest itself stands around a test.
 
-    Four more wrappers around every test cost more than all else that the plugin does, so they are spared where there is
+    More wrappers around every test cost more than all else that the plugin does, so they are spared where there is
     nobody to be watched. A plugin or conftest that comes later is seen when it is registered.
     """
 
@@ -40,7 +40,7 @@ class Witness:
 
     def _has_strangers(self, hook: str) -> bool:
         return any(
-            not getattr(one.function, "__module__", "").startswith(_TRUSTED)
+            not str(getattr(one.function, "__module__", "")).startswith(_TRUSTED)
             for one in getattr(self._config.hook, hook).get_hookimpls()
         )
 
