@@ -18,7 +18,7 @@ import gate
 from gate.execute.environment import clean
 from gate.execute.services import Services, ServiceStarter, postgres, redis, start_all
 from gate.execute.services.handshake import PostgresRefused, Session
-from gate.execute.services.starting import free_port, without_secret
+from gate.execute.services.starting import free_port
 from gate.model import Ready, Service, ServiceOutcome, ServiceState
 from gate.protocols import Surroundings
 from tests.edges.bell import PATIENCE_S, Bell
@@ -353,20 +353,6 @@ def test_a_stranger_that_cannot_be_reached_is_told_without_its_secret(start: Sta
     assert told.state is ServiceState.FAILED
     assert says in told.reason
     assert "geheim" not in told.reason + told.url
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("redis://127.0.0.1:1/0", "redis://127.0.0.1:1/0"),
-        ("redis://:s3cret@h:1/0", "redis://:***@h:1/0"),
-        ("postgresql://a:b@c@h/d", "postgresql://a:***@h/d"),
-        ("postgresql://a@h/d?password=s3cret#s3cret", "postgresql://a@h/d"),
-        ("http://[::1", "***"),
-    ],
-)
-def test_a_url_is_written_down_without_its_secret(url: str, shown: str) -> None:
-    assert without_secret(url) == shown
 
 
 @pytest.mark.parametrize("provider", ["postgres", "redis"])
