@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.evidences import outcome, suite
 
 from gate import codec
 from gate.evidence import collect, journal, junit, metrics, properties, resources, seal
 from gate.judge import suite as judging
 from gate.model import Ending, PlannedSuite
+from tests.evidences import outcome, suite
 
 READERS = (seal, resources, junit, journal, metrics, properties, collect)
 PLANNED = PlannedSuite(suite=suite())
