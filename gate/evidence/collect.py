@@ -56,7 +56,8 @@ def _of_pytest(directory: Path, planned: PlannedSuite, outcome: Outcome) -> Evid
     told = journal.read_journal(
         directory, outcome.nonce, marker=planned.marker, keyword=planned.keyword, workers=planned.suite.workers
     )
-    xml = junit.read_junit(directory / "junit.xml", unlisted=told.unlisted)
+    repeated = sum(case.attempts - 1 for case in told.cases)
+    xml = junit.read_junit(directory / "junit.xml", unlisted=told.unlisted, repeated=repeated)
     sampled, sampling = resources.read_resources(directory / "resources.jsonl")
     recorded = metrics.read_metrics(directory, told.passed, nonce=outcome.nonce, files=told.metrics_files)
     by_key = {junit.nodeid_key(case.id): case.id for case in told.cases}

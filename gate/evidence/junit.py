@@ -44,12 +44,13 @@ class JunitReading:
         return {key: count for key, count in seen.items() if count > 1}
 
 
-def read_junit(path: Path, *, cap: int = SIZE_CAP, unlisted: int = 0) -> JunitReading:
+def read_junit(path: Path, *, cap: int = SIZE_CAP, unlisted: int = 0, repeated: int = 0) -> JunitReading:
     """Everything the JUnit file at `path` says, up to `cap` bytes. Raises nothing: what is wrong is a check.
 
-    `unlisted` outcomes are known from elsewhere that a suite counts among its tests and that are no cases.
+    From elsewhere it is known that `unlisted` outcomes are counted among a suite's tests and are no cases, and that
+    `repeated` cases are further attempts at a test, which a suite counts once.
     """
-    parser = Parser(unlisted)
+    parser = Parser(unlisted, repeated)
     fault = ""
     if not os.path.lexists(path):
         return _reading(parser, present=f"{path.name} was not written", readable="there is no file to read")

@@ -58,8 +58,9 @@ class _Frame:
 class Parser:
     """One pass over one file. `_start` sees every element but the commonest, which `_usual` takes on a short way."""
 
-    def __init__(self, unlisted: int = 0) -> None:
+    def __init__(self, unlisted: int = 0, repeated: int = 0) -> None:
         self._unlisted = unlisted
+        self._repeated = repeated
         self.cases = CaseTable()
         self.properties: list[JunitProperty] = []
         self.problems: list[str] = []
@@ -319,21 +320,26 @@ class Parser:
         for key in ("tests", "failures", "errors", "skipped"):
             if key in frame.claims:
                 self.compared += 1
-                if not any(_agrees(key, frame.claims, totals, self._unlisted) for totals in (inside, own)):
+                slack = (self._repeated, self._unlisted)
+                if not any(_agrees(key, frame.claims, totals, slack) for totals in (inside, own)):
                     counted = inside[("tests", "failures", "errors", "skipped").index(key)]
                     claimed = f"{key}={frame.claims[key][:40]!r}"
                     self.disagreements.append(f"suite {frame.name[:80]!r} says {claimed}, counted {counted}")
 
 
-def _agrees(key: str, claims: dict[str, str], totals: tuple[int, ...], unlisted: int) -> bool:
-    """Whether claim `key` can be meant for what was counted, in any of the ways that dialects count."""
+def _agrees(key: str, claims: dict[str, str], totals: tuple[int, ...], slack: tuple[int, int]) -> bool:
+    """Whether claim `key` can be meant for what was counted, in any of the ways that dialects count.
+
+    `slack` is how many cases are repetitions that are not claimed, and how many claims are no cases.
+    """
     claimed = _whole(claims[key])
     if claimed is None:
         return False
     cases, failures, errors, skipped, double_failures, double_errors = totals
     if key == "tests":
         # pytest counts outcomes, not elements: a failed teardown adds one, and splits a failed test in two elements.
-        return cases - min(failures, errors) <= claimed <= cases + errors + double_failures + unlisted
+        repeated, unlisted = slack
+        return cases - min(failures, errors) - repeated <= claimed <= cases + errors + double_failures + unlisted
     if key == "failures":
         return claimed in (failures, failures - double_failures)
     if key == "errors":

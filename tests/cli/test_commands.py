@@ -339,3 +339,22 @@ def test_a_url_in_the_environment_replaces_a_service(project: Project) -> None:
 def test_color_codes_appear_only_where_they_are_wanted(project: Project) -> None:
     assert "\x1b" not in project.gate("run", env={"NO_COLOR": "1"}).stdout
     assert "\x1b" not in project.gate("run").stdout
+
+
+def test_a_rerun_within_its_budget_is_a_go(project: Project) -> None:
+    project.write(
+        "suites/s/test_s.py",
+        """
+        import pathlib
+        mark = pathlib.Path(__file__).with_suffix(".mark")
+        def test_flaky():
+            first = not mark.exists()
+            mark.touch()
+            assert not first
+        def test_other(): pass
+        """,
+    )
+    project.manifest("pytest_args: [--reruns=2]\nbudgets: {flaky: 1}")
+    run = project.gate("run")
+    assert (run.exit_code, run.findings()) == (0, {}), run.stdout
+    assert run.record["suites"][0]["tests"]["flaky"] == 1
