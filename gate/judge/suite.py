@@ -231,11 +231,20 @@ def _evidence(suite: Suite, checks: tuple[Check, ...]) -> Iterable[Finding]:
 def _cases(suite: Suite, evidence: Evidence) -> Iterable[Finding]:
     for case in evidence.cases:
         if case.result in _FAILING:
-            first = next((line for line in reversed(case.detail.splitlines()) if line.strip()), "")
-            reason = f"{_FAILING[case.result]}: {first.strip()[:300]}" if first else _FAILING[case.result]
+            said = _said(case.detail)
+            reason = f"{_FAILING[case.result]}: {said}" if said else _FAILING[case.result]
             yield _finding(suite, f"test/{case.id}", Status.FAIL, reason, rule="R04")
         elif case.result is CaseResult.INCOMPLETE:
             yield _finding(suite, f"test/{case.id}", Status.MISSING, "started, but never finished", rule="R08")
+
+
+def _said(detail: str) -> str:
+    """One line that says what went wrong: the head of the last error that pytest marks, else the last line."""
+    lines = [line for line in detail.splitlines() if line.strip()]
+    marked = [n for n, line in enumerate(lines) if line.startswith("E ")]
+    heads = [n for n in marked if n - 1 not in marked]
+    chosen = lines[heads[-1]].removeprefix("E ") if heads else lines[-1] if lines else ""
+    return chosen.strip()[:300]
 
 
 def _floor(planned: PlannedSuite, evidence: Evidence) -> Finding:

@@ -137,9 +137,20 @@ def test_a_test_that_did_not_pass_counts(result: CaseResult, name: str, status: 
     assert found(judgement, name).status is status
 
 
-def test_the_reason_of_a_failed_test_is_the_last_line_of_its_traceback() -> None:
-    seen = replace(evidence(), cases=(*evidence().cases, case("x", CaseResult.FAILED, "a\nE  boom\n\n")))
-    assert found(judged(seen=seen), "test/test_s.py::x").reason == "failed: E  boom"
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        ("a\nboom\n\n", "failed: boom"),
+        (
+            "E   KeyError: 1\n\ndef f():\nE       ValueError: b\nE       more\n\nt.py:6: ValueError",
+            "failed: ValueError: b",
+        ),
+        ("", "failed"),
+    ],
+)
+def test_the_reason_of_a_failed_test_is_what_its_last_error_says(detail: str, said: str) -> None:
+    seen = replace(evidence(), cases=(*evidence().cases, case("x", CaseResult.FAILED, detail)))
+    assert found(judged(seen=seen), "test/test_s.py::x").reason == said
 
 
 @pytest.mark.parametrize(
