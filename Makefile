@@ -15,7 +15,7 @@ UV     ?= $(shell for uv in uv 'python3 -m uv'; do $$uv --version >/dev/null 2>&
 
 FITS := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: gate test check bench clean help constraints format
+.PHONY: gate test coverage check bench clean help constraints format
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,11 @@ gate: $(STAMP)  ## set up, then decide: run every suite of gates.yaml and write 
 
 test: $(STAMP)  ## the tests of gate itself
 	@$(VENV)/bin/python -m pytest tests -q -n $(TEST_WORKERS) --dist worksteal $(ARGS)
+
+coverage: $(STAMP)  ## which lines and branches of gate the tests reach, child processes included
+	@rm -f .coverage .coverage.*
+	@$(VENV)/bin/coverage run -m pytest tests -q -n $(TEST_WORKERS) --dist worksteal $(ARGS)
+	@$(VENV)/bin/coverage combine -q && $(VENV)/bin/coverage report
 
 check: $(STAMP)  ## format, lint, types, import contracts
 	$(VENV)/bin/ruff format --check .
