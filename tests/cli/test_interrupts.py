@@ -3,14 +3,13 @@
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.cli.projects import GOOD_TEST, Project
+from tests.edges.bell import Bell
 
 WAITS = """
 import pathlib, subprocess, sys, threading
@@ -18,7 +17,7 @@ def test_waits():
     daemon = "import os, threading; os.setsid(); print('up', flush=True); threading.Event().wait()"
     child = subprocess.Popen([sys.executable, "-c", daemon], stdout=subprocess.PIPE)
     child.stdout.readline()
-    pathlib.Path("waiting").touch()
+    pathlib.Path("waiting").write_text("here")
     threading.Event().wait()
 """
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -32,20 +31,16 @@ def waiting(project: Project) -> Iterator[tuple[Project, subprocess.Popen[str]]]
         "estimate: 9h\nneeds: [redis]",
         "  t: {paths: [suites/t], needs: [redis], estimate: 1s}\nservices: {redis: {provider: redis}}\n",
     )
+    bell = Bell(project.folder / "waiting")
     gate = project.start("run", "--jobs", "1")
-    _await_file(project.folder / "waiting", gate)
-    yield project, gate
-    if gate.poll() is None:
-        gate.kill()
-    gate.communicate()
-
-
-def _await_file(path: Path, gate: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert gate.poll() is None, gate.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)  # there is no event for a file made by a grandchild; the deadline bounds the wait
+    try:
+        assert bell.wait() == "here"
+        yield project, gate
+    finally:
+        bell.close()
+        if gate.poll() is None:
+            gate.kill()
+        gate.communicate()
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
