@@ -46,6 +46,13 @@ def loads(cls: type[T], text: str | bytes) -> T:
     return value
 
 
+def load_file(cls: type[T], data: bytes) -> T:
+    """The value in a file that `dumps` wrote. A file without its last line break was cut, and raises ValueError too."""
+    if not data.endswith(b"\n"):
+        raise ValueError("it ends in mid-line")
+    return loads(cls, data)
+
+
 def from_plain(cls: Any, plain: object, path: str = "$") -> Any:
     """`plain` checked and converted to `cls`, a dataclass, enum, tuple, mapping, union or scalar type."""
     origin = get_origin(cls)

@@ -132,7 +132,7 @@ class RunDirectory:
     def read_record(self) -> Record:
         """The record of a finished run. Raises RunUnreadable for a run that has none, or a damaged one."""
         try:
-            return codec.loads(Record, self.read(RECORD))
+            return codec.load_file(Record, self.read(RECORD))
         except FileNotFoundError as error:
             state = "is still running" if self.state is RunState.RUNNING else "was never finished"
             raise RunUnreadable(

@@ -47,7 +47,7 @@ def collect(directory: Path, planned: PlannedSuite) -> Evidence | None:
 def read_outcome(directory: Path) -> Outcome | None:
     """The outcome that the gate wrote, None when there is none that can be read."""
     try:
-        return codec.loads(Outcome, read_regular(directory / "outcome.json", _OUTCOME_CAP))
+        return codec.load_file(Outcome, read_regular(directory / "outcome.json", _OUTCOME_CAP))
     except (OSError, ValueError, RecursionError):
         return None
 

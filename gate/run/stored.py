@@ -132,7 +132,7 @@ def _read(directory: store.RunDirectory) -> _Stored:
 
 def _load(directory: store.RunDirectory, name: str, cls: type[T]) -> T:
     try:
-        return codec.loads(cls, directory.read(name))
+        return codec.load_file(cls, directory.read(name))
     except FileNotFoundError as error:
         hint = "the run was ended before it could finish; run again"
         raise RunUnreadable(f"run {directory.run_id} has no {name}", hint=hint) from error

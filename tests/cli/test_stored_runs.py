@@ -169,5 +169,12 @@ def test_each_channel_notices_by_itself_that_it_was_cut(
     shutil.rmtree(copy)
 
 
+@pytest.mark.parametrize("name", ["plan.json", "run.json", "suites/s/outcome.json"])
+def test_the_very_last_byte_of_a_file_counts(go: Project, tmp_path: Path, name: str) -> None:
+    run = _cut_copy(go, tmp_path, name, _size(go, name) - 1)
+    seal.seal(run / "suites" / "s")
+    assert _judge_copy(go, tmp_path) not in ("GO", "GO_WITH_WAIVERS")
+
+
 def _size(project: Project, name: str) -> int:
     return (project.folder / "reports/latest" / name).stat().st_size

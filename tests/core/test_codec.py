@@ -76,8 +76,9 @@ def test_a_number_that_is_none_is_never_written(value: float) -> None:
         codec.dumps(model.Tally(total=value, updates=1, span_s=1.0))
 
 
-def test_every_strict_prefix_of_a_text_is_refused() -> None:
-    text = codec.dumps(OUTCOME).rstrip("\n")
-    for cut in range(len(text)):
+def test_every_strict_prefix_of_a_file_is_refused() -> None:
+    data = codec.dumps(OUTCOME).encode()
+    assert codec.load_file(model.Outcome, data) == OUTCOME
+    for cut in range(len(data)):
         with pytest.raises(ValueError, match=r".+"):
-            codec.loads(model.Outcome, text[:cut])
+            codec.load_file(model.Outcome, data[:cut])
