@@ -99,7 +99,7 @@ def test_postgres_serves_a_database_of_its_name_and_leaves_nothing(start: Start)
             session.execute("CREATE TABLE bars (id int)")
     process = psutil.Process(int(services.env(["market"])["MARKET_PID"]))
     family = [process, *process.children()]
-    assert {each.username() for each in family} != {"root"}
+    assert process.username() != "root"  # and its children cannot become it
     assert data_directories("market")
     ended = services.stop_all()
     assert [each.state for each in ended] == [ServiceState.READY]
