@@ -189,9 +189,10 @@ def _unknown(samples: int, reason: str) -> _Measured:
 
 
 def _rate(threshold: Threshold, limit: float, amount: float, samples: int, span_s: float) -> _Measured:
-    if span_s <= 0:
+    rate = stats.rate(amount, span_s)
+    if rate is None:
         return _unknown(samples, "a rate needs a time span, and none was measured")
-    return _plain(threshold, limit, amount / span_s, samples)
+    return _plain(threshold, limit, rate, samples)
 
 
 def _distribution(threshold: Threshold, limit: float, data: Distribution) -> _Measured:
@@ -199,12 +200,13 @@ def _distribution(threshold: Threshold, limit: float, data: Distribution) -> _Me
         return _plain(threshold, limit, data.count, data.count)
     if threshold.stat == "rate":
         return _rate(threshold, limit, data.count, data.count, data.span_s)
-    if data.count == 0:
+    mean = stats.mean(data)
+    if mean is None:
         return _unknown(0, "no samples")
     quantile = thresholds.quantile_of(threshold.stat)
     if quantile is not None:
         return _quantile(threshold, limit, data, quantile)
-    value = {"min": data.minimum, "max": data.maximum, "mean": data.total / data.count}[threshold.stat]
+    value = {"min": data.minimum, "max": data.maximum, "mean": mean}[threshold.stat]
     return _plain(threshold, limit, value, data.count)
 
 
@@ -236,10 +238,10 @@ def _tally(threshold: Threshold, limit: float, data: Tally) -> _Measured:
 
 
 def _proportion(threshold: Threshold, limit: float, data: Proportion) -> _Measured:
-    samples = data.hits + data.misses
-    if samples == 0:
+    ratio = stats.ratio(data)
+    if ratio is None:
         return _unknown(0, "neither hits nor misses")
-    return _plain(threshold, limit, data.hits / samples, samples)
+    return _plain(threshold, limit, ratio, data.hits + data.misses)
 
 
 def _series(threshold: Threshold, limit: float, data: Series) -> _Measured:

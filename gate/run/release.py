@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import gate
 from gate import __version__, codec, identity, store, verdict
@@ -44,8 +43,6 @@ from gate.protocols import Progress
 from gate.redact import Redactor
 from gate.run import declaration, stored
 from gate.run.interrupts import Interrupts
-
-EXIT_REQUIRE_CLEAN: Final = 12
 
 
 def run(plan: Plan, *, project_dir: Path, root: Path, progress: Progress) -> Record:
@@ -87,7 +84,7 @@ def run(plan: Plan, *, project_dir: Path, root: Path, progress: Progress) -> Rec
 def exit_code(record: Record, *, require_clean: bool) -> int:
     """What the command ends with; a GO that needed waivers is 12 where a clean one is required."""
     if require_clean and record.decision is Decision.GO_WITH_WAIVERS and record.exit_code == 0:
-        return EXIT_REQUIRE_CLEAN
+        return verdict.EXIT_REQUIRE_CLEAN
     return record.exit_code
 
 
