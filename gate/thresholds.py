@@ -260,6 +260,15 @@ def minimum_samples(stat: str) -> int:
     return max(1, math.ceil(math.log(_CONFIDENCE) / math.log(quantile)))
 
 
+def limits_by_metric(thresholds: Iterable[Threshold]) -> dict[str, tuple[float, ...]]:
+    """Every metric that has a threshold, with its absolute limits in base units; a relative one adds none."""
+    limits: dict[str, tuple[float, ...]] = {}
+    for threshold in thresholds:
+        more = () if threshold.limit is None else (threshold.limit,)
+        limits[threshold.metric] = limits.get(threshold.metric, ()) + more
+    return limits
+
+
 # ---- comparison -------------------------------------------------------------------------------------------------
 
 

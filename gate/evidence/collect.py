@@ -16,6 +16,7 @@ from gate.evidence.files import read_regular
 from gate.evidence.journal import JournalReading
 from gate.evidence.junit import JunitReading
 from gate.model import Case, CaseResult, Check, Ending, Evidence, Metric, Outcome, PlannedSuite, ResourceSample, Status
+from gate.thresholds import limits_by_metric
 
 CHECKS: Final = ("agreement/tests", "agreement/exit", "agreement/metrics")
 _OUTCOME_CAP: Final = 1 << 20
@@ -62,7 +63,7 @@ def _of_pytest(directory: Path, planned: PlannedSuite, outcome: Outcome) -> Evid
     recorded = metrics.read_metrics(directory, told.passed, nonce=outcome.nonce, files=told.metrics_files)
     by_key = {junit.nodeid_key(case.id): case.id for case in told.cases}
     ids = tuple(by_key.get((case.classname, case.name), "") for case in xml.cases)
-    limits = _limits(planned)
+    limits = limits_by_metric(planned.suite.thresholds)
     written = properties.read_properties(_properties(xml, ids), {**told.passed, _SUITE: 1}, limits)
     timed = properties.read_benchmark(_benchmarks(directory), told.passed, limits)
     return Evidence(
@@ -108,7 +109,9 @@ def _of_other_tool(directory: Path, planned: PlannedSuite, outcome: Outcome) -> 
     )
     passed = {case.id: case.attempts for case in cases if case.result is CaseResult.PASSED}
     ids = tuple(case.id for case in cases)
-    written = properties.read_properties(_properties(xml, ids), {**passed, _SUITE: 1}, _limits(planned))
+    written = properties.read_properties(
+        _properties(xml, ids), {**passed, _SUITE: 1}, limits_by_metric(planned.suite.thresholds)
+    )
     return Evidence(
         outcome=outcome,
         collected=ids,
@@ -126,15 +129,6 @@ def _of_other_tool(directory: Path, planned: PlannedSuite, outcome: Outcome) -> 
         ),
         versions={},
     )
-
-
-def _limits(planned: PlannedSuite) -> Mapping[str, tuple[float, ...]]:
-    """Every metric that has a threshold, with the limits in base units."""
-    limits: dict[str, tuple[float, ...]] = {}
-    for threshold in planned.suite.thresholds:
-        more = () if threshold.limit is None else (threshold.limit,)
-        limits[threshold.metric] = limits.get(threshold.metric, ()) + more
-    return limits
 
 
 def _properties(xml: JunitReading, ids: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:

@@ -43,6 +43,7 @@ from gate.protocols import Progress
 from gate.redact import Redactor
 from gate.run import declaration, stored
 from gate.run.interrupts import Interrupts
+from gate.thresholds import limits_by_metric
 
 
 def run(plan: Plan, *, project_dir: Path, root: Path, progress: Progress) -> Record:
@@ -273,10 +274,7 @@ def _all_variables(plan: Plan) -> dict[str, str]:
 
 def _write_limits(folder: Path, planned: PlannedSuite) -> None:
     """Tell the recorder the declared limits, so that it counts exactly on which side of each the samples lie."""
-    limits: dict[str, list[float]] = {}
-    for threshold in planned.suite.thresholds:
-        if threshold.limit is not None:
-            limits.setdefault(threshold.metric, []).append(threshold.limit)
+    limits = limits_by_metric(planned.suite.thresholds)
     write_atomic(folder / "limits.json", json.dumps(limits).encode())
 
 
