@@ -215,11 +215,25 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drill:
-    """A fault to inject and the finding ids that must then appear."""
+    """A fault to inject and the finding ids that must then appear.
+
+    The fault is any of: `env` for suites and services, `before` (argv, run once the services are up; `after` puts back
+    what it did), and `services`, each whole, in place of the declared ones. `only` (pytest -k) narrows what is run.
+    """
 
     name: str
     expect: tuple[str, ...]
     env: Mapping[str, str]
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    services: tuple[Service, ...] = ()
+    only: str | None = None
+    place: Place | None = None
+
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """The suites that its findings belong to, each once."""
+        return tuple(dict.fromkeys(finding.partition("/")[0] for finding in self.expect))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

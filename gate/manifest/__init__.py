@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from gate.errors import ManifestError, Problem, UsageError, clip, did_you_mean
-from gate.manifest.consents import Declared, build_drills, build_waivers
+from gate.manifest.consents import Declared, build_drill, build_waivers
 from gate.manifest.overlay import merged, with_defaults
 from gate.manifest.problems import Problems
 from gate.manifest.services import build_service, check_cycles
 from gate.manifest.shape import DrillKeys, Keys, RootKeys, ServiceKeys, SuiteKeys, WaiverKeys, duration_s, json_schema
 from gate.manifest.source import Path, Source, load
 from gate.manifest.suites import build_suite
-from gate.model import Manifest, Service, Suite
+from gate.model import Drill, Manifest, Service, Suite, Waiver
 
 __all__ = ["duration_s", "read", "schema"]
 
@@ -37,7 +37,11 @@ def read(text: bytes, file: str, profile: str | None = None) -> Manifest:
     reading = _Reading(source)
     built = reading.base()
     by_profile = {name: reading.overlaid(name, built) for name in reading.names("profiles")}
-    parts = reading.consents([built, *by_profile.values()])
+    declared = reading.declared([built, *by_profile.values()])
+    waivers = reading.waivers(declared)
+    drills = {
+        name: reading.drills(name, configured, declared) for name, configured in ((None, built), *by_profile.items())
+    }
     if reading.problems:
         raise ManifestError(
             tuple(sorted(reading.problems, key=lambda problem: (problem.place.line, problem.place.column)))
@@ -55,7 +59,8 @@ def read(text: bytes, file: str, profile: str | None = None) -> Manifest:
         profiles=tuple(by_profile),
         services=tuple(chosen.services.values()),
         suites=tuple(chosen.suites.values()),
-        **parts,
+        drills=drills[profile],
+        waivers=waivers,
     )
 
 
@@ -161,19 +166,59 @@ class _Reading:
         self._keep(found)
         return _Built(services=services, suites=suites)
 
-    def consents(self, built: Iterable[_Built]) -> dict[str, Any]:
-        """Waivers and drills, checked against what the base and all profiles declare."""
-        found = Problems(self._source)
+    def declared(self, built: Iterable[_Built]) -> Declared:
+        """The findings that the base and all profiles can have."""
         suites = [suite for one in built for suite in one.suites.values()]
-        declared = Declared(dict.fromkeys((*self.names("suites"), *(suite.name for suite in suites))), suites)
-        drills = dict(self._parts(DrillKeys, "drills"))
-        waivers = [WaiverKeys.model_validate(waiver) for waiver in self._sound.get("waivers", ())]
-        parts = {
-            "drills": build_drills(drills, declared, self.names("services"), found),
-            "waivers": build_waivers(waivers, declared, found),
-        }
+        return Declared(dict.fromkeys((*self.names("suites"), *(suite.name for suite in suites))), suites)
+
+    def waivers(self, declared: Declared) -> tuple[Waiver, ...]:
+        found = Problems(self._source)
+        keys = [WaiverKeys.model_validate(waiver) for waiver in self._sound.get("waivers", ())]
+        waivers = build_waivers(keys, declared, found)
         self._keep(found)
-        return parts
+        return waivers
+
+    def drills(self, profile: str | None, built: _Built, declared: Declared) -> tuple[Drill, ...]:
+        """The drills against what the base (`profile` None) or one profile declares."""
+        found = Problems(self._source)
+        drills = tuple(
+            build_drill(
+                name,
+                keys,
+                declared,
+                known=self.names("services"),
+                services=self._overridden(name, profile, built),
+                problems=found,
+            )
+            for name, keys in self._parts(DrillKeys, "drills")
+        )
+        self._keep(found)
+        return drills
+
+    def _overridden(self, drill: str, profile: str | None, built: _Built) -> tuple[Service, ...]:
+        """The services that a drill changes, whole; problems point at the drill's own lines."""
+        found = Problems(self._source, ("drills", drill))
+        known = tuple(built.services)
+        services: dict[str, Service] = {}
+        for name, plain in _at(self._sound, "drills", drill, "services").items():
+            if name not in self.names("services"):
+                # Of the base, so that the drill means the same under every profile.
+                message = f"unknown service {clip(name)}{did_you_mean(name, self.names('services'))}"
+                allowed = f"allowed are {' '.join(self.names('services'))}" if built.services else "none is declared"
+                found.add(("services", name), message, allowed, key=True)
+                continue
+            below = _at(self._sound, "services").get(name, {})
+            if profile is not None:
+                below = merged(below, _at(self._sound, "profiles", profile, "services").get(name, {}))
+            try:
+                keys = ServiceKeys.model_validate(merged(below, plain))
+            except ValidationError:
+                continue  # what was pruned here was needed; that it is wrong has been said
+            services[name] = build_service(name, keys, known, found)
+        if services:
+            check_cycles({name: service.needs for name, service in {**built.services, **services}.items()}, found)
+        self._keep(found)
+        return tuple(services.values())
 
 
 def _at(plain: Mapping[str, Any], *path: str) -> dict[str, Any]:

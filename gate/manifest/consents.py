@@ -10,16 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from gate.errors import clip, did_you_mean
-from gate.manifest.checks import check_date, check_env
+from gate.manifest.checks import check_argv, check_date, check_env, check_names
 from gate.manifest.problems import Problems
 from gate.manifest.shape import DrillKeys, WaiverKeys
 from gate.manifest.source import Path
 from gate.manifest.suites import RUN
-from gate.model import Drill, Suite, Threshold, Waiver
+from gate.model import Drill, Service, Suite, Threshold, Waiver
 from gate.thresholds import unit_problem
 from gate.units import parse_limit
 
 _ID: Final = re.compile(r"[a-z0-9_]+(/[^\s/]+)+")
+# The keys of which a drill has at least one.
+_FAULTS: Final = ("env", "before", "services")
 _FORM: Final = "allowed is <suite>/<kind>/<name>, e.g. soak/threshold/rss.max"
 
 
@@ -29,7 +31,10 @@ class Declared:
     def __init__(self, names: Iterable[str], suites: Iterable[Suite]) -> None:
         self.names = tuple(names)
         self._thresholds: dict[str, dict[str, Threshold]] = {}
+        self.foreign: set[str] = set()  # suites that are not run by pytest
         for suite in suites:
+            if suite.command:
+                self.foreign.add(suite.name)
             known = self._thresholds.setdefault(suite.name, {})
             known.update({threshold.key: threshold for threshold in suite.thresholds})
 
@@ -97,16 +102,40 @@ def _bound(path: Path, text: str, threshold: Threshold | None, problems: Problem
     return bound
 
 
-def build_drills(
-    keys: Mapping[str, DrillKeys], declared: Declared, services: Iterable[str], problems: Problems
-) -> tuple[Drill, ...]:
-    """All drills; what is wrong goes to `problems`."""
-    services = tuple(services)
-    drills = []
-    for name, drill in keys.items():
-        path: Path = ("drills", name)
-        check_env((*path, "env"), drill.env, services, problems)
-        for index, finding in enumerate(drill.expect):
-            declared.check((*path, "expect", index), finding, problems)
-        drills.append(Drill(name=name, expect=tuple(drill.expect), env=dict(drill.env)))
-    return tuple(drills)
+def build_drill(
+    name: str,
+    keys: DrillKeys,
+    declared: Declared,
+    *,
+    known: Sequence[str],
+    services: Iterable[Service],
+    problems: Problems,
+) -> Drill:
+    """The drill `name`. `known` are the names of the declared services, `services` those that it overrides, whole.
+
+    What is wrong goes to `problems`.
+    """
+    path = ("drills", name)
+    if not any(problems.is_written(*path, key) for key in _FAULTS):
+        problems.add(path, "injects no fault", f"give it {', '.join(f'`{key}`' for key in _FAULTS)}", key=True)
+    check_env((*path, "env"), keys.env or {}, known, problems)
+    check_argv((*path, "before"), keys.before or (), problems)
+    check_argv((*path, "after"), keys.after or (), problems)
+    check_names((*path, "expect"), keys.expect, problems)
+    for index, finding in enumerate(keys.expect):
+        declared.check((*path, "expect", index), finding, problems)
+    drill = Drill(
+        name=name,
+        expect=tuple(keys.expect),
+        env=dict(keys.env or {}),
+        before=tuple(keys.before or ()),
+        after=tuple(keys.after or ()),
+        services=tuple(services),
+        only=keys.only,
+        place=problems.declared_at(path),
+    )
+    foreign = [suite for suite in drill.suites if suite in declared.foreign]
+    if keys.only is not None and foreign:
+        message = f"`only` goes with suites of pytest: {', '.join(foreign)} runs a command of its own"
+        problems.add((*path, "only"), message, "leave it out", key=True)
+    return drill

@@ -230,7 +230,19 @@ class ProfileKeys(Keys):
 class DrillKeys(Keys):
     """A fault, and the findings that must then appear: proof that the gate can fail."""
 
-    env: Env = Field(min_length=1, description="Environment variables that inject the fault.")
+    env: Env | None = Field(
+        None, min_length=1, description="Environment variables that inject the fault, for the suites and the services."
+    )
+    before: list[str] | None = Field(
+        None, min_length=1, description="argv that injects the fault once the services are up; no shell is involved."
+    )
+    after: list[str] | None = Field(
+        None, min_length=1, description="argv that puts back what `before` did; it runs whatever happens."
+    )
+    services: dict[Name, ServiceKeys] | None = Field(
+        None, min_length=1, description="Changes to declared services, laid over them as a profile is."
+    )
+    only: Line | None = Field(None, description="Run just the tests that match this (pytest -k), to be quick.")
     expect: list[Line] = Field(min_length=1, description="Ids of findings: `<suite>/threshold/<metric>.<stat>` …")
 
 

@@ -1,4 +1,4 @@
-"""Thresholds, waivers, drills and the head of a manifest."""
+"""Thresholds, waivers and the head of a manifest."""
 
 import pytest
 
@@ -61,22 +61,6 @@ def test_waiver_ids_are_unique_whatever_their_case() -> None:
 def test_findings_that_only_a_run_shows_can_be_waived(finding: str) -> None:
     waiver = f"{{id: W, finding: {finding!r}, owner: o, reason: r, ticket: t, expires: 2026-12-01, bound: 0.7}}"
     assert manifest_of(more=f"waivers: [{waiver}]").waivers[0].bound == 0.7
-
-
-@pytest.mark.parametrize(
-    ("drill", "words"),
-    [
-        ("{env: {F: x}}", "key 'expect' is missing"),
-        ("{env: {F: x}, expect: []}", "drills.d.expect: is empty"),
-        ("{env: {}, expect: [a/x/y]}", "drills.d.env: is empty"),
-        ("{env: {F: x}, expect: [b/x/y]}", "names the unknown suite 'b'"),
-        ("{env: {F: x}, expect: [run/x]}", "names the unknown suite 'run'"),
-        ("{env: {F: x}, expect: [a/threshold/m.max]}", "suite a has no threshold 'm.max'"),
-    ],
-)
-def test_a_wrong_drill_is_refused(drill: str, words: str) -> None:
-    found = problems_of(more=f"drills: {{d: {drill}}}")
-    assert [problem for problem in found if words in problem], found
 
 
 @pytest.mark.parametrize(
