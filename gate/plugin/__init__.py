@@ -1,4 +1,4 @@
-"""What runs inside pytest: the journal, and the fixture `metrics`.
+"""What runs inside pytest: the journal, and the fixtures `metrics`, `load` and `faults`.
 
 Owns the door: it is loaded by the gate with `-p gate.plugin` and by entry point under a bare pytest, once either way.
 Without a gate around it the plugin is inert: the fixture works and discards, nothing is hooked, shown or written. The
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 if TYPE_CHECKING:
+    from gate.plugin.faults import Faults
     from gate.plugin.recording import Metrics
 
 # The clock of everything measured here, bound before any test can replace it, and held by a tuple: tools that freeze
@@ -67,3 +68,15 @@ def metrics(request: pytest.FixtureRequest) -> "Iterator[Metrics]":
     recorder = Metrics.for_test(request.config, request.node.nodeid)
     yield recorder
     recorder.close()
+
+
+@pytest.fixture
+def faults() -> "Iterator[Faults]":
+    """Breaks the network and the processes of the system under test: `proxy(url)` and `process(pid)`.
+
+    At the end of the test everything is mended: proxies are closed, stopped processes go on.
+    """
+    from gate.plugin.faults import Faults  # noqa: PLC0415  # as above
+
+    with Faults() as faults:
+        yield faults
