@@ -98,8 +98,8 @@ def start_service(database: Database, tmp_path: Path) -> Iterator[StartService]:
     """Starts services that the test may break. All of them share the test's schema and, unless told, its journal."""
     with ExitStack() as stack:
 
-        async def start(*, wait: bool = True, **environment: str) -> Service:
-            service = Service({**_environment(database, tmp_path / "journal"), **environment}, wait=wait)
+        async def start(command: str = "ingest", *, wait: bool = True, **environment: str) -> Service:
+            service = Service({**_environment(database, tmp_path / "journal"), **environment}, command, wait=wait)
             # In a thread: what the service needs for its start may be served by this very event loop.
             return await asyncio.to_thread(stack.enter_context, service)
 

@@ -17,20 +17,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from tickstream.bars import BarBuilder
-from tickstream.exchange import Regime, ticks
+from tickstream.exchange.market import Regime, ticks
 from tickstream.faults import Faults
-from tickstream.journal import Journal
-from tickstream.messages import Message, Names
+from tickstream.ingest.bars import BarBuilder
+from tickstream.ingest.journal import Journal
+from tickstream.ingest.source import Source
+from tickstream.ingest.store import DATABASE_ERRORS, BarStore, SourceConflict, Target
+from tickstream.messaging.messages import Message, Names
+from tickstream.messaging.publisher import Publisher
+from tickstream.messaging.subscriber import Live, Mailbox
 from tickstream.model import Batch, Span, Tick
-from tickstream.publisher import Publisher
-from tickstream.source import Source
-from tickstream.store import DATABASE_ERRORS, BarStore, SourceConflict, Target
-from tickstream.subscriber import Live, Mailbox
+from tickstream.tokens import SCOPES, issue
 from tickstream.wire import Ack, Expect, Hello, Ticks, decode_reply, decode_request, encode
 
 __all__ = [
     "DATABASE_ERRORS",
+    "SCOPES",
+    "TOKEN_SECRET",
     "Ack",
     "BarBuilder",
     "BarStore",
@@ -57,6 +60,7 @@ __all__ = [
     "decode_request",
     "encode",
     "ticks",
+    "token",
 ]
 
 _READY_S = 20.0
@@ -68,22 +72,33 @@ def declared_faults() -> Faults:
     return Faults(os.environ.get("TICKSTREAM_FAULTS", ""))
 
 
-class Service:
-    """The ingestion service as a process of its own. Use as `with Service(environment) as service`.
+TOKEN_SECRET = "only-for-tests-" + "x" * 32
 
-    Entering returns when it takes ticks; AssertionError with its log when it never does. Leaving ends it for certain.
+
+def token(user: str = "ada", *scopes: str, lifetime_s: float = 600.0, secret: str = TOKEN_SECRET) -> str:
+    """A token as an operator issues it; with every scope unless some are named."""
+    return issue(secret, user, scopes or SCOPES, lifetime_s=lifetime_s)
+
+
+class Service:
+    """The system, or one part of it, as a process of its own. Use as `with Service(environment, "ingest") as service`.
+
+    Entering returns when all its parts are ready; AssertionError with its log when that never happens. Leaving ends it
+    for certain. Every part takes a free port.
     """
 
-    def __init__(self, environment: Mapping[str, str], *, wait: bool = True) -> None:
-        self._environment = {**os.environ, "TICKSTREAM_PORT": "0", **environment}
+    def __init__(self, environment: Mapping[str, str], command: str = "ingest", *, wait: bool = True) -> None:
+        ports = {f"TICKSTREAM_{name}PORT": "0" for name in ("", "EXCHANGE_", "API_", "BROADCAST_")}
+        self._environment = {**os.environ, **ports, "TICKSTREAM_TOKEN_SECRET": TOKEN_SECRET, **environment}
+        self._command = command
         self._wait = wait
         self._ready = threading.Event()
-        self._port = 0
+        self._ports: dict[str, int] = {}
         self.log: list[dict[str, Any]] = []
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tickstream", "ingest"],
+            [sys.executable, "-m", "tickstream", self._command],
             env=self._environment,
             cwd=Path(__file__).parent.parent,
             stdin=subprocess.DEVNULL,
@@ -105,23 +120,32 @@ class Service:
     def pid(self) -> int:
         return self._process.pid
 
+    def url(self, part: str, path: str = "", *, scheme: str = "http") -> str:
+        """Where `part` (exchange, ingest, api, broadcast) is reached."""
+        return f"{scheme}://127.0.0.1:{self._ports[part]}{path}"
+
     @property
     def ticks_url(self) -> str:
-        return f"ws://127.0.0.1:{self._port}/ticks"
+        return self.url("ingest", "/ticks", scheme="ws")
 
     def wait_ready(self) -> None:
         ready = self._ready.wait(_READY_S)
         assert ready, f"the service was not ready within {_READY_S} s; it said {self.log}"
-        assert self._port, f"the service ended before it was ready; it said {self.log}"
+        assert self._ports, f"the service ended before it was ready; it said {self.log}"
 
-    def health(self) -> dict[str, Any]:
-        """What the service says of itself, whether it feels well or not."""
+    def health(self, part: str = "") -> dict[str, Any]:
+        """What the process says of itself, whether it feels well or not: `status`, `parts`, and `http_status`."""
+        port = self._ports[part] if part else next(iter(self._ports.values()))
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/healthz", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
                 return dict(json.load(answer), http_status=answer.status)
         except urllib.error.HTTPError as error:
             with error:
                 return dict(json.load(error), http_status=error.code)
+
+    def facts(self, part: str = "ingest") -> dict[str, Any]:
+        """What one part says of itself."""
+        return dict(self.health()["parts"][part])
 
     def kill(self) -> None:
         """The end without any warning, as when the machine takes the process away."""
@@ -154,6 +178,7 @@ class Service:
             line = json.loads(text) if text.startswith("{") else {"event": "text", "text": text}
             self.log.append(line)
             if line["event"] == "listening":
-                self._port = line["port"]
+                self._ports[line["part"]] = line["port"]
+            elif line["event"] == "ready":
                 self._ready.set()
         self._ready.set()

@@ -1,22 +1,57 @@
-"""`python -m tickstream ingest`: the service's door."""
+"""`python -m tickstream`: the door. Serves all parts or one of them, or issues a token."""
 
 import argparse
+import os
 import sys
 
-from tickstream import service, settings
+from tickstream import service, settings, tokens
+
+_PARTS = {
+    "exchange": "stream the ticks and order books of a simulated market",
+    "ingest": "take ticks, keep one-minute bars, find patterns, publish both",
+    "api": "answer REST requests for patterns, bars and watchlists",
+    "broadcast": "send each user the patterns that they asked for, over WebSocket",
+}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="tickstream", description="A small real-time market-data system.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("ingest", help="take ticks over WebSocket, keep one-minute bars, publish their changes")
-    parser.parse_args()
+    arguments = _parse()
+    if arguments.command == "token":
+        return _token(arguments)
+    chosen = settings.PARTS if arguments.command == "serve" else (arguments.command,)
     try:
-        chosen = settings.read()
+        return service.run(settings.read(parts=chosen), chosen)
     except settings.SettingsError as error:
         sys.stderr.write(f"tickstream: {error}\n")
         return 2
-    return service.run(chosen)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tickstream", description="A small real-time market-data system.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="all of the following in one process")
+    for part, what in _PARTS.items():
+        commands.add_parser(part, help=what)
+    token = commands.add_parser("token", help="issue a token, signed with TICKSTREAM_TOKEN_SECRET")
+    token.add_argument("user")
+    token.add_argument("--scope", action="append", choices=tokens.SCOPES, help="may be repeated; all by default")
+    token.add_argument("--lifetime", type=float, default=3600.0, metavar="SECONDS")
+    return parser.parse_args()
+
+
+def _token(arguments: argparse.Namespace) -> int:
+    secret = os.environ.get("TICKSTREAM_TOKEN_SECRET", "")
+    if len(secret.encode()) < tokens.SECRET_BYTES:
+        sys.stderr.write(f"tickstream: TICKSTREAM_TOKEN_SECRET needs at least {tokens.SECRET_BYTES} characters\n")
+        return 2
+    scopes = tuple(arguments.scope or tokens.SCOPES)
+    try:
+        token = tokens.issue(secret, arguments.user, scopes, lifetime_s=arguments.lifetime)
+    except ValueError as error:
+        sys.stderr.write(f"tickstream: {error}\n")
+        return 2
+    sys.stdout.write(token + "\n")
+    return 0
 
 
 if __name__ == "__main__":

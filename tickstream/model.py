@@ -14,6 +14,11 @@ from msgspec import Meta, Struct
 MICROS: Final = 1_000_000
 MINUTE_US: Final = 60_000_000
 
+KINDS: Final = ("breakout", "gap", "volume_spike", "engulfing")
+DIRECTIONS: Final = ("up", "down")
+# A pattern is told on the channel `patterns:<symbol>` and kept in this stream, as JSON.
+PATTERN_STREAM: Final = "patterns"
+
 # PostgreSQL's text cannot hold NUL; everything else that is UTF-8 is a name like any other.
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[^\\x00]+$")]
 PriceMicros = Annotated[int, Meta(gt=0, lt=10**18)]
@@ -47,6 +52,21 @@ class Bar(Struct, gc=False):
     low_micros: int
     volume: int
     trades: int
+
+
+class Pattern(Struct, frozen=True, kw_only=True):
+    """Something that bars show, as it is stored, told and served. `minute` is ISO 8601 in UTC, `price` decimal text.
+
+    Numbers count from 1 without gaps. `strength` is from 1 to 100.
+    """
+
+    number: int
+    kind: str
+    symbol: str
+    minute: str
+    direction: str
+    price: str
+    strength: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
-"""The tables: one row per symbol and minute, and how far each source has been applied.
+"""The tables: bars, how far each source has been applied, the patterns found, and users' watchlists.
 
 `ohlcv_1min` refuses what no set of ticks can give, so that a fault in the writer stops at the database.
-`tick_source.applied` moves in the same transaction as the bars; it is what makes a repeated batch harmless.
+`tick_source.applied` moves in the same transaction as the bars; it is what makes a repeated batch harmless. Patterns
+are numbered from 1 without gaps, in the order in which they are told; `pattern_told` is how far that has come.
 """
 
 from typing import Final
@@ -31,6 +32,32 @@ CREATE TABLE IF NOT EXISTS tick_source (
     source   text   PRIMARY KEY,
     applied  bigint NOT NULL DEFAULT 0 CHECK (applied >= 0)
 );
+CREATE TABLE IF NOT EXISTS pattern (
+    number     bigint         PRIMARY KEY CHECK (number > 0),
+    kind       text           NOT NULL CHECK (kind IN ('breakout', 'gap', 'volume_spike', 'engulfing')),
+    symbol     text           NOT NULL CHECK (length(symbol) BETWEEN 1 AND 64),
+    minute     timestamptz    NOT NULL,
+    direction  text           NOT NULL CHECK (direction IN ('up', 'down')),
+    price      numeric(18, 6) NOT NULL CHECK (price > 0),
+    strength   smallint       NOT NULL CHECK (strength BETWEEN 1 AND 100),
+    UNIQUE (symbol, minute, kind)
+);
+CREATE INDEX IF NOT EXISTS pattern_by_kind ON pattern (kind, number);
+CREATE TABLE IF NOT EXISTS pattern_told (
+    single  boolean PRIMARY KEY DEFAULT true CHECK (single),
+    number  bigint  NOT NULL DEFAULT 0
+);
+INSERT INTO pattern_told DEFAULT VALUES ON CONFLICT DO NOTHING;
+CREATE TABLE IF NOT EXISTS watchlist (
+    id            uuid        PRIMARY KEY DEFAULT gen_random_uuid(),
+    owner         text        NOT NULL CHECK (length(owner) BETWEEN 1 AND 64),
+    name          text        NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+    symbols       text[]      NOT NULL,
+    kinds         text[]      NOT NULL,
+    min_strength  smallint    NOT NULL DEFAULT 1 CHECK (min_strength BETWEEN 1 AND 100),
+    created_at    timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS watchlist_by_owner ON watchlist (owner, created_at, id);
 """
 
 # Any number does, as long as every process takes the same one: two that start at once must not create in turns.
@@ -44,5 +71,5 @@ async def create(connection: asyncpg.Connection, schema: str) -> None:
         quoted = schema.replace('"', '""')
         if not await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", f'"{quoted}"'):
             await connection.execute(f'CREATE SCHEMA "{quoted}"')
-        if not await connection.fetchval("SELECT to_regclass('tick_source') IS NOT NULL"):
+        if not await connection.fetchval("SELECT to_regclass('watchlist') IS NOT NULL"):
             await connection.execute(TABLES)

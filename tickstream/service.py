@@ -1,38 +1,36 @@
-"""The ingestion service as a process: put together, started in order, stopped in order.
+"""Parts as a process: put together, started side by side, stopped in order.
 
-It is ready when the log says `listening`, which happens after everything that the journal holds has been taken up. On
-SIGTERM or SIGINT it takes no more ticks, hands what it has to the database, and is gone within five seconds; what the
-database does not take stays in the journal. Exit status 0 after such a stop, 1 when something essential
-broke, 2 when the settings make no sense.
+Each part logs `listening` when clients are welcome there, and the process `ready` when all are. On SIGTERM or SIGINT
+every part takes nothing more and finishes what it has acknowledged, and the process is gone within five seconds. Exit
+status 0 after such a stop, 1 when something essential broke, 2 when the settings make no sense.
 """
 
 import asyncio
+import importlib
 import signal
-from contextlib import AsyncExitStack, suppress
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Final
 
 from tickstream import log
-from tickstream.announcer import Announcer
 from tickstream.faults import Faults
-from tickstream.ingest import Ingest, Limits
-from tickstream.intake import Intake
-from tickstream.journal import SEGMENT_BYTES, Journal, JournalError
-from tickstream.messages import Names
-from tickstream.publisher import Publisher
+from tickstream.observation import Observation
+from tickstream.part import Part
 from tickstream.settings import Settings
-from tickstream.store import BarStore, SourceConflict, Target
 
-_STOP_S: Final = 3.0
-_FATAL: Final = (OSError, JournalError, SourceConflict)
+Build = Callable[[Settings, Faults, Observation, AsyncExitStack], Awaitable[Part]]
+
+_STOP_S: Final = 3.5
 
 
-def run(settings: Settings) -> int:
-    """Serve until told to stop. Returns the exit status."""
+def run(settings: Settings, parts: Sequence[str]) -> int:
+    """Serve `parts` until told to stop. Returns the exit status."""
     log.set_up(settings.log_level)
     errors: list[BaseException] = []
     try:
-        asyncio.run(_serve(settings))
-    except* _FATAL as group:
+        asyncio.run(_serve(settings, parts))
+    except* Exception as group:  # noqa: BLE001  # the process's own end: whatever broke is told, as one line each
         errors = _leaves(group)
     for error in errors:
         log.error("broken", reason=f"{type(error).__name__}: {error}")
@@ -40,14 +38,14 @@ def run(settings: Settings) -> int:
     return 1 if errors else 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, names: Sequence[str]) -> None:
     stop = _stop_on_signal()
     async with AsyncExitStack() as stack:
-        service = await _Service.build(settings, stack)
-        tasks = [asyncio.create_task(service.work()), asyncio.create_task(stop.wait())]
+        process = await _Process.build(settings, names, stack)
+        tasks = [asyncio.create_task(process.work()), asyncio.create_task(stop.wait())]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
-        await service.stop(drain=not tasks[0].done())
+        await process.stop()
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -55,70 +53,57 @@ async def _serve(settings: Settings) -> None:
             tasks[0].result()
 
 
-class _Service:
+class _Process:
     """The parts, and what they do together."""
 
-    def __init__(self, settings: Settings, ingest: Ingest, announcer: Announcer | None, publisher: Publisher | None):
+    def __init__(self, parts: Sequence[Part], faults: Faults, settings: Settings) -> None:
+        self._parts = parts
+        self._faults = faults
         self._settings = settings
-        self._ingest = ingest
-        self._announcer = announcer
-        self._publisher = publisher
-        self._intake = Intake(ingest, self.health)
+        self._waiting = {part.name for part in parts}
 
     @classmethod
-    async def build(cls, settings: Settings, stack: AsyncExitStack) -> "_Service":
+    async def build(cls, settings: Settings, names: Sequence[str], stack: AsyncExitStack) -> "_Process":
         faults = Faults(settings.faults)
-        publisher = announcer = None
-        if settings.redis_url:
-            names = Names(settings.prefix)
-            publisher = await stack.enter_async_context(
-                Publisher(settings.redis_url, names=names, stream_length=settings.stream_length, faults=faults)
-            )
-            announcer = Announcer(publisher, capacity=settings.max_bars)
-        journal = Journal(settings.journal, segment_bytes=min(SEGMENT_BYTES, settings.max_journal_bytes // 4))
-        stack.callback(journal.close)
-        store = BarStore(Target(url=settings.postgres_url, schema=settings.schema), faults)
-        stack.push_async_callback(store.close)
-        limits = Limits(
-            flush_s=settings.flush_s, max_bars=settings.max_bars, max_journal_bytes=settings.max_journal_bytes
-        )
-        committed = announcer.rows if announcer else None
-        ingest = Ingest(journal, store, limits=limits, faults=faults, committed=committed)
-        return cls(settings, ingest, announcer, publisher)
+        secrets = [settings.postgres_url, settings.redis_url or "", settings.token_secret]
+        observation = Observation(faults, secrets=secrets)
+        parts = []
+        for name in names:
+            part = await _builder(name)(settings, faults, observation, stack)
+            observation.watch(part)
+            parts.append(part)
+            if part.url and not settings.exchange_url:
+                settings = replace(settings, exchange_url=part.url)
+        return cls(parts, faults, settings)
 
     async def work(self) -> None:
-        """Take up the journal, listen, ingest. Runs until cancelled or broken."""
-        await self._ingest.restore()
-        port = await self._intake.open(self._settings.host, self._settings.port)
-        log.info("listening", host=self._settings.host, port=port)
+        """Runs until cancelled or broken."""
+        await self._faults.wait("slow_start")
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._ingest.run())
-            if self._announcer:
-                group.create_task(self._announcer.run())
+            for part in self._parts:
+                group.create_task(part.run(self._listening(part)))
 
-    async def stop(self, *, drain: bool) -> None:
-        """Take no more ticks; with `drain` wait for the database, unless it is known to be away."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_STOP_S):
-                await self._intake.close()
-                if drain and self._ingest.connected:
-                    await self._ingest.drain()
+    async def stop(self) -> None:
+        """Every part at once, the slowest within the time that a process has."""
+        await self._faults.wait("slow_stop")
+        stopping = [asyncio.ensure_future(part.stop()) for part in self._parts]
+        if stopping:
+            await asyncio.wait(stopping, timeout=_STOP_S)
 
-    def health(self) -> dict[str, Any]:
-        counts = self._ingest.counts
-        return {
-            "status": "ok" if self._ingest.connected else "degraded",
-            "database": self._ingest.last_error or "connected",
-            "redis": "not used" if self._publisher is None else self._publisher.state,
-            "pending_bars": self._ingest.pending_bars,
-            "journal_bytes": self._ingest.journal_bytes,
-            "ticks": counts.ticks,
-            "duplicates": counts.duplicates,
-            "gaps": counts.gaps,
-            "batches": counts.batches,
-            "announcements_waiting": self._announcer.waiting if self._announcer else 0,
-            "announcements_dropped": self._announcer.dropped if self._announcer else 0,
-        }
+    def _listening(self, part: Part) -> Callable[[str, int], None]:
+        def tell(host: str, port: int) -> None:
+            log.info("listening", part=part.name, host=host, port=port)
+            self._waiting.discard(part.name)
+            if not self._waiting:
+                log.info("ready")
+
+        return tell
+
+
+def _builder(name: str) -> Build:
+    """Imported when it is asked for: a part does not pay for what the others need."""
+    build: Build = importlib.import_module(f"tickstream.{name}.part").build
+    return build
 
 
 def _stop_on_signal() -> asyncio.Event:

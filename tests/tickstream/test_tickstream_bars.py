@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickstream.bars import BarBuilder
+from tickstream.ingest.bars import BarBuilder
 from tickstream.model import MINUTE_US, Bar, Span, Tick
 
 

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from tickstream.backoff import delays
-from tickstream.exchange import Regime, ticks
+from tickstream.exchange.market import Regime, ticks
 from tickstream.faults import FaultError, Faults
-from tickstream.messages import Message, Names, parse_live
+from tickstream.messaging.messages import Message, Names, parse_live
 from tickstream.model import Tick
 from tickstream.settings import SettingsError, read
 from tickstream.wire import Ticks, decode_request, encode

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tickstream.journal import Journal, JournalError
+from tickstream.ingest.journal import Journal, JournalError
 
 GROUPS = [b"one", b"two" * 50, bytes(range(256)), b"four"]
 

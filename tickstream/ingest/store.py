@@ -103,7 +103,7 @@ class BarStore:
             fresh = await self._advance(connection, batch)
             query = (_MERGE, *columns) if fresh else (_CURRENT, *columns[:2])
             rows: list[asyncpg.Record] = await connection.fetch(*query)
-            await self._faults.before_commit()
+            await self._faults.wait("slow_batch")
         return rows
 
     async def close(self) -> None:

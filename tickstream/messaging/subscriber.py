@@ -15,8 +15,8 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, Respon
 
 from tickstream import log
 from tickstream.backoff import delays
-from tickstream.messages import Message, Names, parse_live
-from tickstream.redis_client import client
+from tickstream.messaging.messages import Message, Names, parse_live
+from tickstream.messaging.redis_client import client
 
 T = TypeVar("T")
 Entry = tuple[bytes, dict[bytes, bytes] | None]

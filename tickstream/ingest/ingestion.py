@@ -19,11 +19,11 @@ import msgspec
 
 from tickstream import log
 from tickstream.backoff import delays
-from tickstream.bars import BarBuilder
 from tickstream.faults import Faults
-from tickstream.journal import Journal
+from tickstream.ingest.bars import BarBuilder
+from tickstream.ingest.journal import Journal
+from tickstream.ingest.store import DATABASE_ERRORS, BarStore
 from tickstream.model import Batch, Span, Tick
-from tickstream.store import DATABASE_ERRORS, BarStore
 
 T = TypeVar("T")
 Group = list[tuple[str, list[Tick]]]

@@ -1,4 +1,4 @@
-"""The network face of ingestion: a WebSocket server for ticks, with `/healthz` on the same port.
+"""The network face of ingestion: a WebSocket server for ticks, with `/healthz` and `/metrics` on the same port.
 
 One connection is one source's; frames are answered in order. A frame that is malformed or breaks a limit of the model
 closes the connection with 1007 and takes nothing; what a client did wrong stands in the reason. While ingestion has no
@@ -6,9 +6,8 @@ room no frame is read, so that the client's own socket tells it to wait.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -16,21 +15,21 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from tickstream import log, wire
-from tickstream.ingest import Ingest
+from tickstream.ingest.ingestion import Ingest
+from tickstream.observation import Observation
+from tickstream.websocket import respond
 
 _MALFORMED: Final = 1007
 _OUT_OF_TURN: Final = 1002
 _REASON_BYTES: Final = 120  # a close frame has room for 123
 
-Health = Callable[[], Mapping[str, Any]]
-
 
 class Intake:
     """Serves sources until it is closed."""
 
-    def __init__(self, ingest: Ingest, health: Health) -> None:
+    def __init__(self, ingest: Ingest, observation: Observation) -> None:
         self._ingest = ingest
-        self._health = health
+        self._observation = observation
         self._server: Server | None = None
 
     async def open(self, host: str, port: int) -> int:
@@ -55,14 +54,10 @@ class Intake:
     async def _answer_http(self, connection: ServerConnection, request: Request) -> Response | None:
         if request.path == "/ticks":
             return None
-        if request.path != "/healthz":
-            return connection.respond(HTTPStatus.NOT_FOUND, "there is /ticks (WebSocket) and /healthz\n")
-        health = self._health()
-        status = HTTPStatus.OK if health["status"] == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
-        response = connection.respond(status, msgspec.json.encode(health).decode() + "\n")
-        del response.headers["Content-Type"]
-        response.headers["Content-Type"] = "application/json"
-        return response
+        answer = self._observation.answer(request.path)
+        if answer is None:
+            return connection.respond(HTTPStatus.NOT_FOUND, "there is /ticks (WebSocket), /healthz and /metrics\n")
+        return respond(connection, answer)
 
     async def _serve(self, connection: ServerConnection) -> None:
         try:

@@ -18,8 +18,8 @@ from redis.exceptions import RedisError, ResponseError
 from tickstream import log
 from tickstream.backoff import delays
 from tickstream.faults import Faults
-from tickstream.messages import Names
-from tickstream.redis_client import client
+from tickstream.messaging.messages import Names
+from tickstream.messaging.redis_client import client
 
 # KEYS: the publisher's counter, the stream. ARGV: the message's place among this publisher's messages, the place of the
 # first one that is not settled, channel in Redis ('': do not publish), own name of the channel, payload, the stream's
@@ -118,7 +118,7 @@ class Publisher:
             await self._arrived.wait()
             self._arrived.clear()
             while self._waiting:
-                await self._faults.before_publish()
+                await self._faults.wait("slow_delivery")
                 await self._send_window(list(itertools.islice(self._waiting, _WINDOW)))
 
     async def _send_window(self, window: list[_Outgoing]) -> None:
@@ -146,8 +146,8 @@ class Publisher:
         return await pipeline.execute(raise_on_error=False)
 
     def _arguments(self, outgoing: _Outgoing, first: int) -> tuple[str | bytes | int, ...]:
-        live = "" if self._faults.loses_message() else self._names.channel(outgoing.channel)
-        kept = outgoing.stream is not None and not self._faults.loses_offline()
+        live = "" if self._faults.strikes("lost_message") else self._names.channel(outgoing.channel)
+        kept = outgoing.stream is not None and not self._faults.strikes("lost_offline")
         return (
             self._names.publisher(self._id),
             self._names.stream(outgoing.stream or ""),

@@ -12,7 +12,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from tickstream.publisher import Publisher
+from tickstream.messaging.publisher import Publisher
 
 STREAM = "bars"
 

@@ -1,0 +1,1 @@
+"""The simulated exchange: a seeded market and the server that streams it."""
