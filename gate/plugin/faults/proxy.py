@@ -23,6 +23,7 @@ class Proxy:
 
     def __init__(self, server: str, thread: LoopThread) -> None:
         self.host, server_host, server_port, before, after = "127.0.0.1", *_split(server)
+        self._server = f"{server_host}:{server_port}"
         self._thread = thread
         self._bell: Future[None] = Future()
         self._relay = Relay(_addresses(server_host, server_port), self._ring)
@@ -31,7 +32,7 @@ class Proxy:
         self.url = f"{before}{self.host}:{self.port}{after}"
 
     def __repr__(self) -> str:
-        return f"<Proxy {self.url} {self._relay.weather}>"
+        return f"<Proxy {self.host}:{self.port} before {self._server}>"
 
     # ---- what can be seen -----------------------------------------------------------------------------------------
 
@@ -176,12 +177,13 @@ def _split(server: str) -> tuple[str, int, str, str]:
     """Host and port of `server`, and what stands before and after them in it."""
     scheme, mark, rest = server.rpartition("://")
     parts = urlsplit(server if mark else f"//{server}")
+    shown = server.rpartition("@")[2]  # a URL may hold a password
     try:
         host, port = parts.hostname, parts.port or _PORTS.get(scheme)
-    except ValueError as error:
-        raise ValueError(f"no proxy before {server!r}: {error}") from None
+    except ValueError:
+        raise ValueError(f"no proxy before {shown!r}: its port is no number of a port") from None
     if not host or not port:
-        raise ValueError(f"no proxy before {server!r}: it has no {'port' if host else 'host'}; a URL or host:port does")
+        raise ValueError(f"no proxy before {shown!r}: it has no {'port' if host else 'host'}; a URL or host:port does")
     user, at, _ = parts.netloc.rpartition("@")
     return host, port, f"{scheme}{mark}{user}{at}", rest[len(parts.netloc) :]
 
