@@ -89,12 +89,13 @@ class Stream:
         while rest:
             await self._relay.passage()
             size = self._shape.piece(len(rest))
-            await self._loop.sock_sendall(self._target, rest[:size])
-            rest = rest[size:]
+            # Counted first: whoever has received it finds it counted.
             if self._upward:
                 self._relay.bytes_up += size
             else:
                 self._relay.bytes_down += size
+            await self._loop.sock_sendall(self._target, rest[:size])
+            rest = rest[size:]
             self._held -= size
             self._room.set()
             await self._pause(size)
@@ -103,7 +104,7 @@ class Stream:
         # What the clock was late by is caught up, so that the rate is the one asked for; a time without traffic is not.
         shape = self._shape
         if shape.slice_bytes is not None:
-            await asyncio.sleep(shape.pause_s)
+            await self._sleep(shape.pause_s)
         if shape.bytes_per_s is None:
             return
         now = self._loop.time()
