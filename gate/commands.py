@@ -324,6 +324,68 @@ def report(run: str, form: str, target: Path | None, output: Path | None) -> int
     return 0
 
 
+@gate.command(context_settings=_CONTEXT)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@_config
+@_profile
+@click.option(
+    "--suite", "suites", multiple=True, metavar="NAME", help="Only drills that expect findings of this suite."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=None,
+    metavar="N",
+    help="How many suites of one drill may run side by side. [default: the number of cores]",
+)
+@click.option("--require-all", is_flag=True, help="End with 10 when a limit that blocks has no drill.")
+@click.option("--list", "listed", is_flag=True, help="List the drills with what they expect and end.")
+@click.option("--quiet", is_flag=True, help="Print the outcome alone.")
+@_output
+def drill(
+    names: tuple[str, ...],
+    config: Path,
+    profile: str | None,
+    suites: tuple[str, ...],
+    jobs: int | None,
+    output: Path | None,
+    **flags: bool,
+) -> int:
+    """Prove that the gate can fail: inject each fault NAME (all when none is given) and demand its findings.
+
+    First the suites run without a fault and must be GO. Then each drill runs alone; it is caught when every finding
+    that it expects has failed and the decision is not GO.
+
+    \b
+    Exit codes: 0 all caught, no false alarm · 10 a drill was missed, or a suite fails without a fault
+                11 something is not known · 2 usage or manifest · 130/143 interrupted (the matrix is still written)
+
+    \b
+    Examples:
+      gate drill
+      gate drill drop_ticks lost_message
+      gate drill --suite redis_pubsub --require-all
+    """
+    from gate import terminal
+    from gate.run import declaration
+    from gate.run import drill as drills
+
+    manifest = declaration.load(config, profile)
+    chosen = drills.choose(manifest, names, suites)
+    if flags["listed"]:
+        terminal.say(terminal.list_drills(manifest, chosen))
+        return 0
+    setting = drills.Setting(
+        project_dir=config.resolve().parent,
+        root=_root(config, output),
+        jobs=jobs,
+        suites=suites,
+        require_all=flags["require_all"],
+    )
+    progress = terminal.choose_drills(quiet=flags["quiet"], stream=sys.stdout)
+    return drills.carry_out(manifest, chosen, setting, progress).exit_code
+
+
 def _root(config: Path, output: Path | None) -> Path:
     return output if output is not None else config.resolve().parent / "reports"
 

@@ -631,6 +631,106 @@ class Record:
     fitness: tuple[FitnessSample, ...]
 
 
+# ---- drilled ----------------------------------------------------------------------------------------------------
+
+
+class BaselineState(StrEnum):
+    """How a suite did without any fault. Only against one that is GO can a drill prove something."""
+
+    GO = "GO"
+    FALSE_ALARM = "FALSE_ALARM"
+    NOT_KNOWN = "NOT_KNOWN"
+
+
+class DrillState(StrEnum):
+    """What became of a drill; all but `CAUGHT` keep the drills from being passed."""
+
+    CAUGHT = "CAUGHT"
+    MISSED = "MISSED"
+    NOT_PROVEN = "NOT_PROVEN"  # not run: without the fault a suite of its is not GO either
+    BROKEN = "BROKEN"  # the fault could not be injected, or not be taken back
+    INTERRUPTED = "INTERRUPTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """One suite without any fault; `alarms` tells the findings that kept it from being GO."""
+
+    suite: str
+    state: BaselineState
+    alarms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """One finding that a drill expects, and what was seen of it: `status` None means that there was no such finding.
+
+    `note` says why it does not count as caught, or that the machine was unfit to measure.
+    """
+
+    finding: str
+    caught: bool
+    status: Status | None = None
+    observed: str | None = None
+    expected: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillResult:
+    """One drill as it went. `fault` tells what was injected, `also` the other findings that blocked."""
+
+    name: str
+    state: DrillState
+    fault: tuple[str, ...]
+    sightings: tuple[Sighting, ...]
+    only: str | None = None
+    also: tuple[str, ...] = ()
+    decision: Decision | None = None
+    run_id: str | None = None
+    duration_s: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undrilled:
+    """A declared limit that no declared drill expects to fail; `source` is the check as it was written."""
+
+    finding: str
+    source: str
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillMatrix:
+    """All drills of one command against their suites. Times are ISO 8601 in UTC.
+
+    `baseline_run` is the run without a fault, None where it could not be made. `require_all` says that a blocking
+    limit without a drill was not allowed.
+    """
+
+    schema: str
+    drills_id: str
+    project: str
+    exit_code: int
+    started_at: str
+    finished_at: str
+    duration_s: float
+    commit: str | None
+    dirty: bool | None
+    branch: str | None
+    manifest_digest: str
+    profile: str | None
+    environment: Mapping[str, str]
+    gate_version: str
+    interrupted_by: str | None
+    require_all: bool
+    baseline_run: str | None
+    baselines: tuple[Baseline, ...]
+    drills: tuple[DrillResult, ...]
+    undrilled: tuple[Undrilled, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteDossier:
     """What the report shows of a suite beyond its judgement."""

@@ -38,15 +38,16 @@ _ID_PARTS: Final = re.compile(r"(?<=[/:_.\[-])(?=[A-Za-z0-9])")
 def render(dossier: Dossier, *, with_plots: bool = True) -> str:
     """The whole page. Plots are drawn when the optional library is there and `with_plots` is true."""
     context = _context(dossier, _Sketchbook(_MOST_PLOTS if with_plots and plots.available() else 0))
-    return _environment().get_template("report.html.j2").render(context)
+    return environment().get_template("report.html.j2").render(context)
 
 
 # ---- the templates' surroundings --------------------------------------------------------------------------------
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """The templates with their filters, for every page of this package: escaping, bounds and shapes are the same."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         finalize=_shown,
@@ -55,7 +56,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {
+    made.filters |= {
         "duration": numbers.duration,
         "instant": numbers.instant,
         "short": one_line,
@@ -66,14 +67,14 @@ def _environment() -> jinja2.Environment:
         "thousands": lambda number: f"{number:,}",
         "plural": numbers.plural,
     }
-    environment.globals |= {
+    made.globals |= {
         "mark": rows.mark,
         "days_left": rows.days_left,
         "polyline": _polyline,
         "bar_width": lambda margin: round(min(abs(margin), 1.0) * _BAR_HALF, 1),
         "css": Markup(_TEMPLATES.joinpath("style.css").read_text(encoding="utf-8")),  # noqa: S704  # our own file
     }
-    return environment
+    return made
 
 
 def _shown(value: Any) -> Any:

@@ -5,19 +5,16 @@ its limit by giving up details and never the decision, and that foreign text is 
 cell or workflow command comes out of it.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from gate.model import Case, Dossier, Finding, Record, Scope, Status, SuiteDossier, SuiteResult
 from gate.report import curves, numbers, rows
-from gate.report.text import clip_lines, one_line, visible
+from gate.report.markup import escaped
+from gate.report.text import clip_lines, visible
 
 LIMIT_BYTES: Final = 900 * 1024
-# What markup, tables, mentions, references and commands are made of; a comment after @ keeps mentions apart even where
-# entities are decoded before they are looked for. Underscores inside words and colons before blanks are harmless.
-_SPECIAL: Final = re.compile(r"[&<>`*~\[\]|\\#$@]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?!\s|$)|\bwww\.")
 _IN_PRE: Final = str.maketrans({char: f"&#{ord(char)};" for char in "&<>@"})
 _NONE: Final = "–"
 
@@ -79,10 +76,10 @@ def _decision_only(record: Record) -> str:
 
 def _headline(record: Record) -> Iterator[str]:
     sign = rows.decision_mark(record.decision).sign
-    yield f"# {sign} {record.decision}: {_text(record.project, 80)}"
+    yield f"# {sign} {record.decision}: {escaped(record.project, 80)}"
     if record.scope is Scope.PARTIAL:
-        yield f"> **{_text(rows.partial_notice(record), 300)}**"
-    yield f"{_text(rows.headline(record), 300)} Exit code {record.exit_code}, scope {record.scope}."
+        yield f"> **{escaped(rows.partial_notice(record), 300)}**"
+    yield f"{escaped(rows.headline(record), 300)} Exit code {record.exit_code}, scope {record.scope}."
 
 
 def _decision(record: Record) -> str:
@@ -115,21 +112,21 @@ def _finding(finding: Finding, detail: _Detail) -> tuple[str, ...]:
     return (
         _mark(rows.mark(finding.status, finding.severity, finding.waived_by)),
         _code(finding.id, detail),
-        _text(finding.observed or _NONE, 80),
-        _text(finding.expected or _NONE, 80),
-        _text(finding.reason, detail.words),
+        escaped(finding.observed or _NONE, 80),
+        escaped(finding.expected or _NONE, 80),
+        escaped(finding.reason, detail.words),
     )
 
 
 def _waivers(record: Record, detail: _Detail) -> Iterator[tuple[str, ...]]:
     for waiver in record.waivers:
         yield (
-            f"{_text(waiver.id, 60)} {_text(waiver.ticket, 60)}",
-            _text(waiver.state, 20),
+            f"{escaped(waiver.id, 60)} {escaped(waiver.ticket, 60)}",
+            escaped(waiver.state, 20),
             _code(waiver.finding, detail),
-            _text(waiver.owner, 60),
-            f"{_text(waiver.expires, 20)}, {rows.days_left(waiver)}",
-            _text(waiver.reason, detail.words),
+            escaped(waiver.owner, 60),
+            f"{escaped(waiver.expires, 20)}, {rows.days_left(waiver)}",
+            escaped(waiver.reason, detail.words),
         )
 
 
@@ -147,7 +144,7 @@ def _suite(suite: SuiteResult, detail: _Detail) -> tuple[str, ...]:
     narrowed = f" (narrowed: {suite.narrowed_by})" if suite.narrowed_by else ""
     return (
         _mark(rows.mark(suite.status)),
-        _text(f"{suite.title}{narrowed}", detail.words) + " " + _code(suite.name, detail),
+        escaped(f"{suite.title}{narrowed}", detail.words) + " " + _code(suite.name, detail),
         f"{suite.tests.passed:,}/{suite.tests.collected:,}",
         rows.outcomes(suite.tests) or _NONE,
         numbers.duration(suite.duration_s) if suite.started_at is not None else "did not run",
@@ -165,8 +162,8 @@ def _thresholds(record: Record, detail: _Detail) -> Iterator[str]:
             row = rows.threshold_row(result)
             between = f" ({row.interval})" if row.interval else ""
             name = _code(f"{suite.name}: {row.name}", detail)
-            shown = (_text(text, 80) for text in (row.observed + between, row.limit, row.margin_text, row.samples))
-            reason = "" if result.status is Status.PASS else _text(result.reason, detail.words)
+            shown = (escaped(text, 80) for text in (row.observed + between, row.limit, row.margin_text, row.samples))
+            reason = "" if result.status is Status.PASS else escaped(result.reason, detail.words)
             lines.append((_mark(row.mark), name, *shown, result.severity.value, reason))
     yield _table(columns, lines, detail)
 
@@ -177,7 +174,7 @@ def _measurements(dossier: Dossier, detail: _Detail) -> Iterator[str]:
         yield "## Measurements"
         lines = [
             (_code(f"{suite.result.name}: {row.metric.name}", detail), row.metric.kind.value, f"{row.samples:,}",
-             _text(", ".join(f"{label} {value}" for label, value in row.values), 200))
+             escaped(", ".join(f"{label} {value}" for label, value in row.values), 200))
             for suite, row in measured
         ]  # fmt: skip
         yield _table(("Metric", "Kind", "n", "Values"), lines, detail)
@@ -222,7 +219,7 @@ def _failures(dossier: Dossier, detail: _Detail) -> Iterator[str]:
 
 def _failure(suite: SuiteDossier, case: Case, detail: _Detail) -> str:
     told = f"{suite.result.name}, {case.result}, {numbers.duration(case.duration_s)}"
-    summary = f"<summary>{_code(case.id, detail)} ({_text(told, 120)})</summary>"
+    summary = f"<summary>{_code(case.id, detail)} ({escaped(told, 120)})</summary>"
     return f"<details>{summary}\n\n{_pre(case.detail or 'no details', detail.characters)}\n\n</details>"
 
 
@@ -260,7 +257,7 @@ def _warnings(dossier: Dossier, detail: _Detail) -> Iterator[str]:
     if alarms:
         yield "## Warnings"
         lines = [
-            (_code(suite.result.name, detail), _text(alarm.category, 80), _text(alarm.message, detail.words))
+            (_code(suite.result.name, detail), escaped(alarm.category, 80), escaped(alarm.message, detail.words))
             for suite, alarm in alarms
         ]
         yield _table(("Suite", "Category", "Message"), lines, detail)
@@ -274,15 +271,15 @@ def _surroundings(record: Record, detail: _Detail) -> Iterator[str]:
     if record.services:
         yield "## Services"
         services = [
-            (_code(s.name, detail), s.state.value, _text(s.version or _NONE, 80),
-             _NONE if s.startup_s is None else numbers.duration(s.startup_s), _text(s.reason, detail.words))
+            (_code(s.name, detail), s.state.value, escaped(s.version or _NONE, 80),
+             _NONE if s.startup_s is None else numbers.duration(s.startup_s), escaped(s.reason, detail.words))
             for s in record.services
         ]  # fmt: skip
         yield _table(("Service", "State", "Version", "Start-up", "Reason"), services, detail)
     if record.fitness:
         yield "## The machine"
         fitness = [
-            (_text(s.when, 80), numbers.significant(s.load_1m, 3), numbers.significant(s.outside_cpu, 3),
+            (escaped(s.when, 80), numbers.significant(s.load_1m, 3), numbers.significant(s.outside_cpu, 3),
              numbers.share(s.steal), _NONE if s.probe_s is None else numbers.duration(s.probe_s))
             for s in record.fitness
         ]  # fmt: skip
@@ -297,18 +294,8 @@ def _surroundings(record: Record, detail: _Detail) -> Iterator[str]:
 # ---- shapes -----------------------------------------------------------------------------------------------------
 
 
-def _text(text: str, longest: int) -> str:
-    """Foreign text as text: one line, nothing in it that Markdown, HTML or a runner understands."""
-    return _SPECIAL.sub(_entity, one_line(text, longest))
-
-
-def _entity(match: re.Match[str]) -> str:
-    char, rest = match[0][0], match[0][1:]
-    return f"&#{ord(char)};{'<!-- -->' if char == '@' else rest}"
-
-
 def _code(text: str, detail: _Detail) -> str:
-    shown = _text(text, detail.words)
+    shown = escaped(text, detail.words)
     return f"<code>{shown}</code>" if shown else ""
 
 
@@ -319,7 +306,7 @@ def _pre(text: str, longest: int) -> str:
 
 
 def _mark(mark: rows.Mark) -> str:
-    note = f" ({_text(mark.note, 80)})" if mark.note else ""
+    note = f" ({escaped(mark.note, 80)})" if mark.note else ""
     return f"{mark.sign} {mark.word}{note}"
 
 

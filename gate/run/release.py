@@ -5,16 +5,18 @@ that `gate judge` uses, so that both always agree. The one broad catch here is a
 trouble there becomes a problem of the run, which keeps a GO away, and the other suites go on.
 """
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import secrets
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import gate
 from gate import __version__, codec, identity, store, verdict
@@ -31,6 +33,7 @@ from gate.model import (
     FitnessSample,
     Invocation,
     Isolation,
+    Manifest,
     Outcome,
     Plan,
     PlannedSuite,
@@ -45,18 +48,59 @@ from gate.run import declaration, stored
 from gate.run.interrupts import Interrupts
 from gate.thresholds import limits_by_metric
 
+DRILL: Final = "drill"  # the folder in a run where the commands of a drill leave their output
 
-def run(plan: Plan, *, project_dir: Path, root: Path, progress: Progress) -> Record:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A run whose services are up, as the commands of a drill find it: `env` holds the addresses of all services."""
+
+    run_dir: Path
+    project_dir: Path
+    env: Mapping[str, str]
+    cancellation: scheduler.Cancellation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What a drill does to a run.
+
+    `env` goes before the environment of suites and services. An address in the gate's environment does not stand in
+    for one of the `overridden` services. `before` is called once the services are up and says whether the suites are to
+    run; `after` is called in any case, while the services are still there.
+    """
+
+    env: Mapping[str, str]
+    overridden: tuple[str, ...]
+    before: Callable[[Stage], bool]
+    after: Callable[[Stage], None]
+
+
+NO_FAULT: Final = Fault(env={}, overridden=(), before=lambda _: True, after=lambda _: None)
+
+
+def run(
+    plan: Plan,
+    *,
+    project_dir: Path,
+    root: Path,
+    progress: Progress,
+    fault: Fault | None = None,
+    listening: Interrupts | None = None,
+) -> Record:
     """Carry out `plan`, keep everything in a new folder below `root` and return the record.
 
-    Raises GateError when the folder cannot be made, the record not be written, or a GO not be reported.
+    With a `fault` it is a drill: no CI system is told what comes out. Signals are heard here, unless the caller is
+    `listening` already. Raises GateError when the folder cannot be made, the record not be written, or a GO not be
+    reported.
     """
     started_at = time.time()
-    with Interrupts() as interrupts, _new_directory(root) as directory:
+    hearing = Interrupts() if listening is None else contextlib.nullcontext(listening)
+    with hearing as interrupts, new_directory(root) as directory:
         before = identity.read_identity(project_dir)
-        release = _Release(plan, directory, project_dir, progress, interrupts)
+        release = _Release(plan, directory, project_dir, progress, interrupts, fault or NO_FAULT)
         release.write("plan.json", codec.dumps(plan))
-        _point_latest(root, directory)
+        point_latest(root, directory)
         progress.run_started(plan, directory.path)
         release.carry_out()
         facts = RunFacts(
@@ -74,7 +118,7 @@ def run(plan: Plan, *, project_dir: Path, root: Path, progress: Progress) -> Rec
             problems=tuple(release.problems),
         )
         release.write("run.json", codec.dumps(facts))
-        record, troubles = stored.conclude(directory)
+        record, troubles = stored.conclude(directory, announce=fault is None)
         if troubles and record.exit_code == 0:
             # Before the decision is told: nobody must read a GO that the exit code takes back.
             raise GateError("; ".join(troubles), hint="the decision stands in record.json; `gate report` tries again")
@@ -89,7 +133,8 @@ def exit_code(record: Record, *, require_clean: bool) -> int:
     return record.exit_code
 
 
-def _new_directory(root: Path) -> store.RunDirectory:
+def new_directory(root: Path) -> store.RunDirectory:
+    """A new folder of its own below `root`, locked. Raises GateError when it cannot be made."""
     try:
         return store.RunDirectory.create(root, datetime.now(UTC))
     except OSError as error:
@@ -97,7 +142,8 @@ def _new_directory(root: Path) -> store.RunDirectory:
         raise GateError(f"no run can be kept in {root}: {error.strerror or error}", hint=hint) from error
 
 
-def _point_latest(root: Path, directory: store.RunDirectory) -> None:
+def point_latest(root: Path, directory: store.RunDirectory) -> None:
+    """Name `directory` the newest below `root`. Raises GateError when that cannot be done."""
     try:
         store.point_latest(root, directory)
     except OSError as error:
@@ -115,6 +161,7 @@ class _Release:
         project_dir: Path,
         progress: Progress,
         interrupts: Interrupts,
+        fault: Fault,
     ) -> None:
         self.services: tuple[ServiceOutcome, ...] = ()
         self.fitness: list[FitnessSample] = []
@@ -124,7 +171,8 @@ class _Release:
         self._project_dir = project_dir
         self._progress = progress
         self._interrupts = interrupts
-        self._redactor = Redactor.from_environment(_all_variables(plan))
+        self._fault = fault
+        self._redactor = redactor(plan.manifest, fault.env)
         self._up = services.Services(())
         self._tails: dict[str, JournalTail] = {}
         self._start_times: dict[str, float] = {}
@@ -137,7 +185,7 @@ class _Release:
             project_dir=str(project_dir),
             environ=os.environ,
             python=sys.executable,
-            extra_env={},
+            extra_env=fault.env,
             plugin_path=_plugin_path(),
         )
 
@@ -150,10 +198,29 @@ class _Release:
         self._measure_machine("before the run")
         try:
             self._start_services()
-            self._run_suites()
+            if self._fault.before(self._stage()):
+                self._run_suites()
+        finally:
+            self._settle()
+        self._measure_machine("after the run")
+
+    def _stage(self) -> Stage:
+        services_env = self._up.env(service.name for service in self._plan.services)
+        return Stage(
+            run_dir=self._directory.path,
+            project_dir=self._project_dir,
+            env=environment.clean(os.environ, python=sys.executable) | services_env | dict(self._fault.env),
+            cancellation=self._interrupts.cancellation,
+        )
+
+    def _settle(self) -> None:
+        """The fault taken back, then services down, whatever comes of the first."""
+        try:
+            self._fault.after(self._stage())
         finally:
             self._stop_services()
-        self._measure_machine("after the run")
+            if (self._directory.path / DRILL).is_dir():
+                store.redact_tree(self._directory.path / DRILL, self._redactor)
 
     # ---- the machine and the services ------------------------------------------------------------------------------
 
@@ -163,15 +230,16 @@ class _Release:
     def _start_services(self) -> None:
         logs = self._directory.path / "services"
         logs.mkdir(mode=0o700)
+        overridden = {f"{name.upper()}_URL" for name in self._fault.overridden}
         starter = services.ServiceStarter(
             log_dir=logs,
             cwd=self._project_dir,
             env=environment.clean(os.environ, python=sys.executable),
-            environ=os.environ,
+            environ={name: value for name, value in os.environ.items() if name not in overridden},
             python=sys.executable,
         )
         self._up = services.start_all(
-            self._plan.services,
+            [replace(service, env={**service.env, **self._fault.env}) for service in self._plan.services],
             starter,
             cancelled=lambda: self._interrupts.cancellation.requests > 0,
             on_start=self._progress.service_starting,
@@ -263,13 +331,14 @@ class _Release:
         return result is None or any(verdict.blocks(finding) for finding in result.findings)
 
 
-def _all_variables(plan: Plan) -> dict[str, str]:
-    """Every environment variable that a secret may stand in: the gate's own, the suites' and the services'."""
-    declared = [one.env for one in plan.manifest.suites] + [one.env for one in plan.manifest.services]
+def redactor(manifest: Manifest, *more: Mapping[str, str]) -> Redactor:
+    """For every variable that a secret may stand in: the gate's own, those that the manifest sets, and `more`."""
+    services = (*manifest.services, *(service for drill in manifest.drills for service in drill.services))
+    declared = [one.env for ones in (manifest.suites, services, manifest.drills) for one in ones]
     # Numbered, so that two suites may have different values under one name; the name still tells what is secret.
-    variables = {f"{n}.{name}": value for n, env in enumerate(declared) for name, value in env.items()}
-    urls = {f"{service.name}_URL": service.url for service in plan.manifest.services if service.url}
-    return {**variables, **urls, **os.environ}
+    variables = {f"{n}.{name}": value for n, env in enumerate((*declared, *more)) for name, value in env.items()}
+    urls = {f"{n}.{service.name}_URL": service.url for n, service in enumerate(services) if service.url}
+    return Redactor.from_environment({**variables, **urls, **os.environ})
 
 
 def _write_limits(folder: Path, planned: PlannedSuite) -> None:

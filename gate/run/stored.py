@@ -69,8 +69,9 @@ class _Stored:
         return judge_run(plan, facts, self.evidence, unfit=unfit_reason(facts.fitness))
 
 
-def conclude(directory: store.RunDirectory) -> tuple[Record, tuple[str, ...]]:
+def conclude(directory: store.RunDirectory, *, announce: bool = True) -> tuple[Record, tuple[str, ...]]:
     """Judge a run that has just ended and write record and reports; also gives what went wrong with the reports.
+    `announce` tells a CI system too.
 
     The record comes first, since reports can be made from it again at any time. A renderer that breaks is told and
     takes neither the record nor the other reports with it. Raises GateError when the record cannot be written.
@@ -85,7 +86,7 @@ def conclude(directory: store.RunDirectory) -> tuple[Record, tuple[str, ...]]:
             directory.write(name, FORMATS[form](dossier).encode("utf-8", "backslashreplace"))
         except Exception as error:  # noqa: BLE001  # one of the three named places: around a renderer
             troubles.append(f"{name} could not be written: {type(error).__name__}: {error}")
-    troubles += _tell_github(dossier)
+    troubles += _tell_github(dossier) if announce else []
     return record, tuple(troubles)
 
 

@@ -7,21 +7,35 @@ becomes of the screen, the verdict and the exit code stay as they are. What is t
     text     cleaning, cutting, spelling        summary  Record → lines
     screen   what a stream can show; writing    listing  Manifest → lines
     plain    lines for logs; the decision alone live     the redrawn region
+    drills   the drills, in all three ways
 """
 
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from gate.errors import GateError, ManifestError, ServiceError
 from gate.protocols import Progress
-from gate.terminal.listing import list_suites
+from gate.terminal.listing import list_drills, list_suites
 from gate.terminal.plain import PlainTerminal, QuietTerminal
 from gate.terminal.screen import Line, Screen
 from gate.terminal.text import count, printable
 
-__all__ = ["Terminal", "choose", "list_suites", "print_error", "print_problems", "printable", "say"]
+if TYPE_CHECKING:
+    from gate.run.drill import DrillProgress
+
+__all__ = [
+    "Terminal",
+    "choose",
+    "choose_drills",
+    "list_drills",
+    "list_suites",
+    "print_error",
+    "print_problems",
+    "printable",
+    "say",
+]
 
 _LOG_LINES = 20
 
@@ -46,6 +60,17 @@ def choose(quiet: bool, stream: TextIO | None = None, environ: Mapping[str, str]
     from gate.terminal.live import LiveTerminal  # noqa: PLC0415 - it needs rich, which costs more than all the rest
 
     return LiveTerminal(screen)
+
+
+def choose_drills(quiet: bool, stream: TextIO | None = None) -> "DrillProgress":
+    """As `choose`, for drills."""
+    from gate.terminal import drills  # noqa: PLC0415 - it costs more than all the rest
+
+    screen = Screen(stream or sys.stdout, os.environ)
+    if quiet:
+        return drills.QuietDrills(screen)
+    plain = not screen.look.terminal or bool(os.environ.get("CI"))
+    return drills.PlainDrills(screen) if plain else drills.LiveDrills(screen)
 
 
 def say(text: Iterable[Line] | str, stream: TextIO | None = None) -> None:

@@ -1,6 +1,11 @@
-"""What `gate list` says: the declared suites and what they promise. Pure; nothing has been run when it is shown."""
+"""What `gate list` and `gate drill --list` say: the suites and what they promise, the drills and what they expect.
 
-from gate.model import Manifest, Suite
+Pure; nothing has been run when it is shown.
+"""
+
+from collections.abc import Iterable
+
+from gate.model import Drill, Manifest, Suite
 from gate.terminal.screen import Line
 from gate.terminal.text import count
 
@@ -26,3 +31,13 @@ def _promises(suite: Suite) -> str:
         f"needs {', '.join(suite.needs)}" if suite.needs else "needs nothing",
     ]
     return " · ".join(parts)
+
+
+def list_drills(manifest: Manifest, drills: Iterable[Drill]) -> list[Line]:
+    """Each of `drills` with the findings that it expects, one to a line."""
+    drills = tuple(drills)
+    lines: list[Line] = [((manifest.project, "strong"), (f": {count(len(drills), 'drill')} in {manifest.file}", ""))]
+    for drill in drills:
+        lines.append(((drill.name, "strong"), (f"  only {drill.only}" if drill.only else "", "faint")))
+        lines += [(("    expects ", "faint"), (finding, "")) for finding in drill.expect]
+    return lines
