@@ -70,8 +70,9 @@ def metrics(request: pytest.FixtureRequest) -> "Iterator[Metrics]":
     recorder.close()
 
 
-@pytest.fixture
-def faults() -> "Iterator[Faults]":
+# Named apart from the modules `faults` and `load`, which take those names here as soon as anybody imports them.
+@pytest.fixture(name="faults")
+def _faults() -> "Iterator[Faults]":
     """Breaks the network and the processes of the system under test: `proxy(url)` and `process(pid)`.
 
     At the end of the test everything is mended: proxies are closed, stopped processes go on.

@@ -5,7 +5,6 @@ import time
 from itertools import islice
 
 from suites.oracle import expected_bars
-from suites.proxy import proxy_before
 from suites.system import Source, ticks
 
 SYMBOLS = [f"S{number}" for number in range(30)]
@@ -53,63 +52,65 @@ async def test_a_stopped_service_has_handed_over_everything(start_service, datab
     assert await database.bars() == expected_bars(sent)
 
 
-async def test_a_stop_without_a_database_leaves_the_rest_to_the_next_start(start_service, database):
+async def test_a_stop_without_a_database_leaves_the_rest_to_the_next_start(start_service, database, faults):
     sent = market(2000)
-    async with proxy_before(database.url) as proxy:
-        service = await start_service(POSTGRES_URL=proxy.url)
-        await fed(service, sent[:1000])
-        await database.settled("feed", 1000)
-        proxy.down()
-        await fed(service, sent)
-        await proxy.refused.wait()
-        assert await asyncio.to_thread(service.terminate) == 0
+    proxy = faults.proxy(database.url)
+    service = await start_service(POSTGRES_URL=proxy.url)
+    await fed(service, sent[:1000])
+    await database.settled("feed", 1000)
+    proxy.down()
+    await fed(service, sent)
+    await proxy.refused()
+    assert await asyncio.to_thread(service.terminate) == 0
     assert await database.bars() == expected_bars(sent[:1000])
     await start_service()
     await database.settled("feed", 2000)
     assert await database.bars() == expected_bars(sent)
 
 
-async def test_ticks_are_acknowledged_while_the_database_is_away_and_arrive_when_it_is_back(start_service, database):
+async def test_ticks_are_acknowledged_while_the_database_is_away_and_arrive_when_it_is_back(
+    start_service, database, faults
+):
     sent = market(6000)
-    async with proxy_before(database.url) as proxy:
-        service = await start_service(POSTGRES_URL=proxy.url)
-        async with Source(service.ticks_url, "feed") as feed:
-            await feed.send(sent[:2000])
-            proxy.down()
-            await feed.send(sent[2000:])
-            await proxy.refused.wait()
-            health = await asyncio.to_thread(service.health)
-            proxy.up()
-            await database.settled("feed", 6000)
-        # It still does what it promises: ticks are taken and made durable.
-        assert (health["http_status"], health["status"]) == (200, "degraded")
-        assert health["parts"]["ingest"]["pending_bars"] > 0
+    proxy = faults.proxy(database.url)
+    service = await start_service(POSTGRES_URL=proxy.url)
+    async with Source(service.ticks_url, "feed") as feed:
+        await feed.send(sent[:2000])
+        proxy.down()
+        await feed.send(sent[2000:])
+        await proxy.refused()
+        health = await asyncio.to_thread(service.health)
+        proxy.up()
+        await database.settled("feed", 6000)
+    # It still does what it promises: ticks are taken and made durable.
+    assert (health["http_status"], health["status"]) == (200, "degraded")
+    assert health["parts"]["ingest"]["pending_bars"] > 0
     assert await database.bars() == expected_bars(sent)
 
 
-async def test_a_service_killed_while_the_database_is_away_finds_its_ticks_again(start_service, database):
+async def test_a_service_killed_while_the_database_is_away_finds_its_ticks_again(start_service, database, faults):
     sent = market(3000)
-    async with proxy_before(database.url) as proxy:
-        service = await start_service(POSTGRES_URL=proxy.url)
-        await fed(service, sent[:10])
-        proxy.down()
-        await fed(service, sent)
-        service.kill()
-        proxy.up()
-        await start_service(POSTGRES_URL=proxy.url)
-        await database.settled("feed", 3000)
+    proxy = faults.proxy(database.url)
+    service = await start_service(POSTGRES_URL=proxy.url)
+    await fed(service, sent[:10])
+    proxy.down()
+    await fed(service, sent)
+    service.kill()
+    proxy.up()
+    await start_service(POSTGRES_URL=proxy.url)
+    await database.settled("feed", 3000)
     assert await database.bars() == expected_bars(sent)
 
 
-async def test_a_service_that_starts_before_its_database_waits_for_it(start_service, database):
-    async with proxy_before(database.url) as proxy:
-        proxy.down()
-        service = await start_service(POSTGRES_URL=proxy.url, wait=False)
-        await proxy.refused.wait()
-        proxy.up()
-        await asyncio.to_thread(service.wait_ready)
-        await fed(service, market(10))
-        await database.settled("feed", 10)
+async def test_a_service_that_starts_before_its_database_waits_for_it(start_service, database, faults):
+    proxy = faults.proxy(database.url)
+    proxy.down()
+    service = await start_service(POSTGRES_URL=proxy.url, wait=False)
+    await proxy.refused()
+    proxy.up()
+    await asyncio.to_thread(service.wait_ready)
+    await fed(service, market(10))
+    await database.settled("feed", 10)
     assert await database.bars() == expected_bars(market(10))
 
 
@@ -127,16 +128,16 @@ async def test_connections_ended_by_the_server_in_mid_stream_change_no_bar(start
     assert await database.bars() == expected_bars(sent)
 
 
-async def test_commits_that_were_not_answered_are_not_made_again(start_service, database):
+async def test_commits_that_were_not_answered_are_not_made_again(start_service, database, faults):
     sent = market(4000)
-    async with proxy_before(database.url) as proxy:
-        service = await start_service(POSTGRES_URL=proxy.url, TICKSTREAM_FLUSH_MS="1")
-        async with Source(service.ticks_url, "feed") as feed:
-            for start in range(0, 4000, 400):
-                proxy.cut_answer_to(b"COMMIT")
-                await feed.send(sent[start : start + 400])
-                await database.settled("feed", start + 400)
-        assert proxy.cuts >= 8
+    proxy = faults.proxy(database.url)
+    service = await start_service(POSTGRES_URL=proxy.url, TICKSTREAM_FLUSH_MS="1")
+    async with Source(service.ticks_url, "feed") as feed:
+        for start in range(0, 4000, 400):
+            proxy.cut_answer_to(b"COMMIT")
+            await feed.send(sent[start : start + 400])
+            await database.settled("feed", start + 400)
+    assert proxy.cuts >= 8
     assert await database.bars() == expected_bars(sent)
 
 
@@ -153,21 +154,21 @@ async def test_an_error_of_the_database_is_outlasted_like_its_absence(start_serv
     assert await database.bars() == expected_bars(sent)
 
 
-async def test_a_source_waits_when_there_is_no_more_room_and_goes_on_when_there_is(start_service, database):
+async def test_a_source_waits_when_there_is_no_more_room_and_goes_on_when_there_is(start_service, database, faults):
     symbols = [f"S{number}" for number in range(400)]
     sent = list(islice(ticks(symbols, seed=3), 4000))
-    async with proxy_before(database.url) as proxy:
-        service = await start_service(POSTGRES_URL=proxy.url, TICKSTREAM_MAX_BARS="50", TICKSTREAM_FLUSH_MS="1")
-        async with Source(service.ticks_url, "feed", frame_ticks=20) as feed:
-            await feed.send(sent[:20])
-            proxy.down()
-            feeding = asyncio.create_task(feed.send(sent))
-            await proxy.refused.wait()
-            blocked, _ = await asyncio.wait([feeding], timeout=0.5)
-            pending = (await asyncio.to_thread(service.facts))["pending_bars"]
-            proxy.up()
-            await feeding
-        await database.settled("feed", 4000)
+    proxy = faults.proxy(database.url)
+    service = await start_service(POSTGRES_URL=proxy.url, TICKSTREAM_MAX_BARS="50", TICKSTREAM_FLUSH_MS="1")
+    async with Source(service.ticks_url, "feed", frame_ticks=20) as feed:
+        await feed.send(sent[:20])
+        proxy.down()
+        feeding = asyncio.create_task(feed.send(sent))
+        await proxy.refused()
+        blocked, _ = await asyncio.wait([feeding], timeout=0.5)
+        pending = (await asyncio.to_thread(service.facts))["pending_bars"]
+        proxy.up()
+        await feeding
+    await database.settled("feed", 4000)
     assert not blocked
     assert 50 <= pending <= 70  # the bound, and at most the one frame that reached it
     assert await database.bars() == expected_bars(sent)
@@ -202,22 +203,22 @@ async def test_a_service_without_a_database_url_says_so_and_ends(start_service):
     assert "TICKSTREAM_PORT is 'lots'" in service.log[0]["text"]
 
 
-async def test_many_sources_through_a_flickering_database(start_service, database):
+async def test_many_sources_through_a_flickering_database(start_service, database, faults):
     names = [f"feed{number}" for number in range(4)]
     sent = {name: market(1500, seed=number) for number, name in enumerate(names)}
-    async with proxy_before(database.url) as proxy:
-        service = await start_service(POSTGRES_URL=proxy.url, TICKSTREAM_FLUSH_MS="1")
-        feeds = [asyncio.create_task(fed(service, sent[name], name, 25)) for name in names]
-        flicker = asyncio.create_task(_flicker(proxy))
-        await asyncio.gather(*feeds, flicker)
-        await asyncio.gather(*(database.settled(name, 1500) for name in names))
+    proxy = faults.proxy(database.url)
+    service = await start_service(POSTGRES_URL=proxy.url, TICKSTREAM_FLUSH_MS="1")
+    feeds = [asyncio.create_task(fed(service, sent[name], name, 25)) for name in names]
+    flicker = asyncio.create_task(_flicker(proxy))
+    await asyncio.gather(*feeds, flicker)
+    await asyncio.gather(*(database.settled(name, 1500) for name in names))
     assert await database.bars() == expected_bars(tick for name in names for tick in sent[name])
 
 
 async def _flicker(proxy):
     for _ in range(12):
         proxy.down()
-        await proxy.refused.wait()
+        await proxy.refused()
         proxy.up()
         await asyncio.sleep(0.03)
 

@@ -10,7 +10,6 @@ from itertools import islice
 import pytest
 
 from suites.oracle import expected_bars, lost_and_doubled
-from suites.proxy import proxy_before
 from suites.system import (
     BarBuilder,
     BarStore,
@@ -103,21 +102,21 @@ async def test_coming_back_after_the_server_ended_the_connection(metrics, start_
     await compare(metrics, database, sent)
 
 
-async def test_coming_back_after_the_database_was_away(metrics, start_service, database):
+async def test_coming_back_after_the_database_was_away(metrics, start_service, database, faults):
     reconnect = metrics.histogram("reconnect", unit="s")
     sent = market(8000)
-    async with proxy_before(database.url) as proxy:
-        service = await start_service(POSTGRES_URL=proxy.url)
-        async with Source(service.ticks_url, "feed") as feed:
-            for start in range(0, 8000, 1000):
-                proxy.down()
-                await feed.send(sent[start : start + 1000])
-                await proxy.refused.wait()
-                await asyncio.sleep(0.2)  # long enough for the waits between attempts to have grown to their cap
-                proxy.up()
-                began = time.perf_counter()
-                await database.settled("feed", start + 1000)
-                reconnect.record(time.perf_counter() - began)
+    proxy = faults.proxy(database.url)
+    service = await start_service(POSTGRES_URL=proxy.url)
+    async with Source(service.ticks_url, "feed") as feed:
+        for start in range(0, 8000, 1000):
+            proxy.down()
+            await feed.send(sent[start : start + 1000])
+            await proxy.refused()
+            await asyncio.sleep(0.2)  # long enough for the waits between attempts to have grown to their cap
+            proxy.up()
+            began = time.perf_counter()
+            await database.settled("feed", start + 1000)
+            reconnect.record(time.perf_counter() - began)
     await compare(metrics, database, sent)
 
 

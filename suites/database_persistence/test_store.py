@@ -8,7 +8,6 @@ import asyncpg
 import pytest
 
 from suites.oracle import expected_bars
-from suites.proxy import proxy_before
 from suites.system import DATABASE_ERRORS, BarBuilder, BarStore, Faults, SourceConflict, Span, Target, Tick
 
 NOON_US = 1_700_000_040_000_000
@@ -119,9 +118,10 @@ async def test_the_same_batch_twice_is_applied_once(database):
     assert await database.bars() == expected_bars(ticks)
 
 
-async def test_a_batch_whose_commit_was_not_answered_is_applied_once(database):
+async def test_a_batch_whose_commit_was_not_answered_is_applied_once(database, faults):
     ticks = sequence_of("A", 1, 50)
-    async with proxy_before(database.url) as proxy, opened(database, proxy.url) as store:
+    proxy = faults.proxy(database.url)
+    async with opened(database, proxy.url) as store:
         await store.applied("s")
         proxy.cut_answer_to(b"COMMIT")
         with pytest.raises(DATABASE_ERRORS):
@@ -131,9 +131,10 @@ async def test_a_batch_whose_commit_was_not_answered_is_applied_once(database):
     assert await database.bars() == expected_bars(ticks)
 
 
-async def test_a_batch_that_was_cut_off_before_its_commit_leaves_nothing(database):
+async def test_a_batch_that_was_cut_off_before_its_commit_leaves_nothing(database, faults):
     ticks = sequence_of("A", 1, 50)
-    async with proxy_before(database.url) as proxy, opened(database, proxy.url) as store:
+    proxy = faults.proxy(database.url)
+    async with opened(database, proxy.url) as store:
         await store.applied("s")
         proxy.cut_answer_to(b"UPDATE tick_source")
         with pytest.raises(DATABASE_ERRORS):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from suites.proxy import Proxy
+from gate.plugin.faults import Proxy
 from suites.system import Live, Mailbox, Names, Publisher
 
 

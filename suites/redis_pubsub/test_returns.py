@@ -7,7 +7,6 @@ from itertools import islice
 import pytest
 
 from suites.oracle import expected_bars
-from suites.proxy import proxy_before
 from suites.system import Source, ticks
 
 
@@ -27,21 +26,22 @@ async def kill_clients(broker, proxy):
             await connection.client_kill_filter(addr=address)
 
 
-async def test_what_is_published_while_redis_is_away_arrives_when_it_is_back(broker):
-    async with proxy_before(broker.url) as proxy, broker.through(proxy).publisher() as publisher:
+async def test_what_is_published_while_redis_is_away_arrives_when_it_is_back(broker, faults):
+    proxy = faults.proxy(broker.url)
+    async with broker.through(proxy).publisher() as publisher:
         await publish(publisher, 1, 10)
         proxy.down()
         waiting = asyncio.create_task(publish(publisher, 11, 500))
-        await proxy.refused.wait()
+        await proxy.refused()
         assert not waiting.done()
         proxy.up()
         await waiting
     assert await kept(broker) == list(range(1, 501))
 
 
-async def test_a_message_whose_answer_was_lost_is_there_once(broker):
+async def test_a_message_whose_answer_was_lost_is_there_once(broker, faults):
+    proxy = faults.proxy(broker.url)
     async with (
-        proxy_before(broker.url) as proxy,
         broker.through(proxy).publisher() as publisher,
         broker.live("a") as live,
     ):
@@ -55,8 +55,9 @@ async def test_a_message_whose_answer_was_lost_is_there_once(broker):
     assert await kept(broker) == list(range(1, 102))
 
 
-async def test_messages_stay_in_order_through_broken_connections(broker):
-    async with proxy_before(broker.url) as proxy, broker.through(proxy).publisher() as publisher:
+async def test_messages_stay_in_order_through_broken_connections(broker, faults):
+    proxy = faults.proxy(broker.url)
+    async with broker.through(proxy).publisher() as publisher:
         sending = asyncio.create_task(publish(publisher, 1, 5000))
         resets = 0
         while not sending.done():
@@ -79,20 +80,21 @@ async def test_a_publisher_whose_script_redis_has_forgotten_goes_on(broker):
     assert await kept(broker) == list(range(1, 21))
 
 
-async def test_a_publisher_takes_no_more_than_its_capacity_while_redis_is_away(broker):
-    async with proxy_before(broker.url) as proxy, broker.through(proxy).publisher(capacity=10) as publisher:
+async def test_a_publisher_takes_no_more_than_its_capacity_while_redis_is_away(broker, faults):
+    proxy = faults.proxy(broker.url)
+    async with broker.through(proxy).publisher(capacity=10) as publisher:
         proxy.down()
         sending = [asyncio.create_task(publisher.publish("a", b"x", stream="s")) for _ in range(25)]
-        await proxy.refused.wait()
+        await proxy.refused()
         assert publisher.waiting == 10
         proxy.up()
         assert await asyncio.gather(*sending) == list(range(1, 26))
 
 
 @pytest.mark.parametrize("way", ["killed by the server", "cut by the network"])
-async def test_a_subscriber_whose_connection_was_broken_hears_again(broker, way):
+async def test_a_subscriber_whose_connection_was_broken_hears_again(broker, way, faults):
+    proxy = faults.proxy(broker.url)
     async with (
-        proxy_before(broker.url) as proxy,
         broker.publisher() as publisher,
         broker.through(proxy).live("a", patterns=("b*",)) as live,
     ):
@@ -110,15 +112,15 @@ async def test_a_subscriber_whose_connection_was_broken_hears_again(broker, way)
                 pass
 
 
-async def test_a_subscriber_waits_for_a_redis_that_is_away(broker):
+async def test_a_subscriber_waits_for_a_redis_that_is_away(broker, faults):
+    proxy = faults.proxy(broker.url)
     async with (
-        proxy_before(broker.url) as proxy,
         broker.publisher() as publisher,
         broker.through(proxy).live("a") as live,
     ):
         proxy.down()
         hearing = asyncio.create_task(anext(live))
-        await proxy.refused.wait()
+        await proxy.refused()
         proxy.up()
         while not hearing.done():
             await publisher.publish("a", b"back")
@@ -126,9 +128,9 @@ async def test_a_subscriber_waits_for_a_redis_that_is_away(broker):
     assert hearing.result().payload == b"back"
 
 
-async def test_a_reader_of_kept_messages_misses_and_repeats_nothing_through_broken_connections(broker):
+async def test_a_reader_of_kept_messages_misses_and_repeats_nothing_through_broken_connections(broker, faults):
+    proxy = faults.proxy(broker.url)
     async with (
-        proxy_before(broker.url) as proxy,
         broker.publisher() as publisher,
         broker.through(proxy).mailbox("ada") as mailbox,
     ):
@@ -145,8 +147,9 @@ async def test_a_reader_of_kept_messages_misses_and_repeats_nothing_through_brok
     assert received == list(range(1, 2001))
 
 
-async def test_an_acknowledgement_whose_answer_was_lost_still_counts(broker):
-    async with proxy_before(broker.url) as proxy, broker.publisher() as publisher:
+async def test_an_acknowledgement_whose_answer_was_lost_still_counts(broker, faults):
+    proxy = faults.proxy(broker.url)
+    async with broker.publisher() as publisher:
         async with broker.through(proxy).mailbox("ada") as mailbox:
             await publish(publisher, 1, 10)
             messages = await mailbox.read()
@@ -167,16 +170,17 @@ async def test_a_redis_that_lost_its_data_is_used_again_from_the_start(broker):
         assert [int(message.payload) for message in await mailbox.read()] == list(range(11, 21))
 
 
-async def test_ingestion_goes_on_while_redis_is_away_and_its_messages_follow(broker, start_service, database):
+async def test_ingestion_goes_on_while_redis_is_away_and_its_messages_follow(broker, start_service, database, faults):
     sent = list(islice(ticks(["A", "B", "C"], seed=4), 3000))
-    async with proxy_before(broker.url) as proxy, broker.mailbox("ada", "bars") as mailbox:
+    proxy = faults.proxy(broker.url)
+    async with broker.mailbox("ada", "bars") as mailbox:
         service = await start_service(REDIS_URL=proxy.url, TICKSTREAM_PREFIX=broker.names.prefix)
         async with Source(service.ticks_url, "feed") as feed:
             await feed.send(sent[:100])
             proxy.down()
             await feed.send(sent[100:])
             await database.settled("feed", 3000)
-            await proxy.refused.wait()
+            await proxy.refused()
             proxy.up()
         assert await database.bars() == expected_bars(sent)
         told = {}

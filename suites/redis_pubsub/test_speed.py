@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from suites.proxy import proxy_before
 from suites.system import declared_faults
 
 pytestmark = pytest.mark.performance
@@ -97,10 +96,10 @@ async def test_messages_for_users_who_are_away(metrics, broker):
             record_losses(metrics, "offline_lost", range(1000), received)
 
 
-async def test_coming_back_after_redis_was_away(metrics, broker):
+async def test_coming_back_after_redis_was_away(metrics, broker, faults):
     reconnect = metrics.histogram("redis_reconnect", unit="s")
+    proxy = faults.proxy(broker.url)
     async with (
-        proxy_before(broker.url) as proxy,
         broker.through(proxy).publisher(faults=declared_faults()) as publisher,
         broker.through(proxy).live("a") as live,
     ):
@@ -116,9 +115,9 @@ async def test_coming_back_after_redis_was_away(metrics, broker):
             reconnect.record(time.perf_counter() - began)
 
 
-async def test_messages_through_broken_connections(metrics, broker):
+async def test_messages_through_broken_connections(metrics, broker, faults):
+    proxy = faults.proxy(broker.url)
     async with (
-        proxy_before(broker.url) as proxy,
         broker.through(proxy).publisher(faults=declared_faults()) as publisher,
         broker.through(proxy).mailbox("ada") as mailbox,
     ):
