@@ -37,7 +37,7 @@ def _drill(drill: DrillResult) -> dict[str, Any]:
     return {
         "result": drill,
         "mark": drill_rows.state_mark(drill),
-        "missed": [(one.finding, drill_rows.instead(one)) for one in drill.sightings if not one.caught and one.note],
+        "missed": [(one.finding, drill_rows.instead(one)) for one in drill_rows.missed(drill)],
         "caught": [(one.finding, drill_rows.seen(one)) for one in drill.sightings if one.caught],
         "also": drill.also[:_MOST_ALSO],
         "more": len(drill.also) - _MOST_ALSO,

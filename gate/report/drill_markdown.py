@@ -83,9 +83,9 @@ def _drills(matrix: DrillMatrix, most: int) -> Iterator[str]:
 
 def _drill(drill: DrillResult) -> tuple[str, ...]:
     said = [escaped(drill.reason, 300)] if drill.reason else []
-    for one in drill.sightings:
-        told = drill_rows.seen(one) if one.caught else drill_rows.instead(one)
-        said += [f"{_code(one.finding)} {escaped(told, 300)}"] if one.caught or one.note else []
+    told = [(one.finding, drill_rows.seen(one)) for one in drill.sightings if one.caught]
+    told += [(one.finding, drill_rows.instead(one)) for one in drill_rows.missed(drill)]
+    said += [f"{_code(finding)} {escaped(words, 300)}" for finding, words in told]
     only = [f"only {drill.only}"] if drill.only else []
     return (
         _mark(drill_rows.state_mark(drill)),

@@ -163,6 +163,11 @@ def _cell(drill: DrillResult, sighting: Sighting) -> Cell:
     return Cell(mark=mark, name=name, seen=seen(sighting))
 
 
+def missed(drill: DrillResult) -> tuple[Sighting, ...]:
+    """What a missed drill expected in vain; of one that was not judged nothing can be said."""
+    return tuple(one for one in drill.sightings if not one.caught and drill.state is DrillState.MISSED)
+
+
 def seen(sighting: Sighting) -> str:
     """`4 against total == 0`; what stands there in its place where nothing was measured."""
     status = sighting.status.value if sighting.status else "absent"

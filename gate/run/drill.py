@@ -7,7 +7,6 @@ on; no other is started, and the matrix is written with what is known.
 
 import os
 import shlex
-import signal
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -30,7 +29,6 @@ from gate.model import (
     Plan,
     Selection,
     Service,
-    Severity,
     Sighting,
 )
 from gate.protocols import Progress
@@ -241,18 +239,12 @@ class _Session:
     def matrix(
         self, began: _Began, drills_id: str, seen: tuple[Baseline, ...], results: tuple[DrillResult, ...]
     ) -> DrillMatrix:
-        undrilled = drill_verdict.undrilled(self._manifest, self._setting.suites)
-        lacking = self._setting.require_all and any(one.severity is Severity.BLOCKER for one in undrilled)
-        signalled = self._interrupts.name
-        code = drill_verdict.exit_code(
-            seen, results, lacking=lacking, interrupted_by=signal.Signals[signalled] if signalled else None
-        )
         finished_at = time.time()
-        return DrillMatrix(
+        matrix = DrillMatrix(
             schema=SCHEMA,
             drills_id=drills_id,
             project=self._manifest.project,
-            exit_code=code,
+            exit_code=0,
             started_at=_utc(began.at),
             finished_at=_utc(finished_at),
             duration_s=round(finished_at - began.at, 3),
@@ -263,13 +255,14 @@ class _Session:
             profile=self._manifest.profile,
             environment=identity.environment_facts(),
             gate_version=__version__,
-            interrupted_by=signalled,
+            interrupted_by=self._interrupts.name,
             require_all=self._setting.require_all,
             baseline_run=self._baseline_run,
             baselines=seen,
             drills=results,
-            undrilled=undrilled,
+            undrilled=drill_verdict.undrilled(self._manifest, self._setting.suites),
         )
+        return replace(matrix, exit_code=drill_verdict.exit_code(matrix))
 
 
 def _utc(epoch_s: float) -> str:

@@ -5,6 +5,7 @@ A limit must have been measured and missed: that its metric was not recorded is 
 of the gate that are never worse than "not known" (a skipped test, a lost service) count with what they can say.
 """
 
+import signal
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -14,11 +15,12 @@ from gate.model import (
     BaselineState,
     Decision,
     Drill,
-    DrillResult,
+    DrillMatrix,
     DrillState,
     Finding,
     Manifest,
     Record,
+    Severity,
     Sighting,
     Status,
     SuiteResult,
@@ -26,7 +28,8 @@ from gate.model import (
 )
 
 _GO: Final = (Decision.GO, Decision.GO_WITH_WAIVERS)
-_INTERRUPTED: Final = range(129, 160)
+# As a shell reports it: 128 + the number of the signal.
+_SIGNALLED: Final = 128
 # pytest's statuses for a command line that it refuses and for no tests at all.
 _NOTHING_RAN: Final = ("4", "5")
 # By these a breach is told as "not known", never as FAIL.
@@ -62,7 +65,7 @@ def _told(finding: Finding) -> str:
 
 
 def interrupted(record: Record) -> bool:
-    return record.exit_code in _INTERRUPTED
+    return record.exit_code > _SIGNALLED
 
 
 def judge(drill: Drill, record: Record) -> tuple[DrillState, tuple[Sighting, ...], str]:
@@ -145,15 +148,12 @@ def _undrilled(manifest: Manifest, drilled: set[str], suites: frozenset[str]) ->
                 yield Undrilled(finding=finding, source=threshold.source, severity=threshold.severity)
 
 
-def exit_code(
-    seen: Iterable[Baseline], drills: Iterable[DrillResult], *, lacking: bool, interrupted_by: int | None
-) -> int:
-    """What the command ends with. `lacking` says that a limit which must have a drill has none; `interrupted_by` is
-    the number of the signal that ended it.
-    """
-    if interrupted_by is not None:
-        return 128 + interrupted_by
-    states: set[str] = {*(one.state for one in seen), *(drill.state for drill in drills)}
+def exit_code(matrix: DrillMatrix) -> int:
+    """What the command ends with, from all else that `matrix` says."""
+    if matrix.interrupted_by:
+        return _SIGNALLED + signal.Signals[matrix.interrupted_by]
+    lacking = matrix.require_all and any(one.severity is Severity.BLOCKER for one in matrix.undrilled)
+    states: set[str] = {*(one.state for one in matrix.baselines), *(drill.state for drill in matrix.drills)}
     if lacking or not states.isdisjoint((BaselineState.FALSE_ALARM, DrillState.MISSED)):
         return verdict.EXIT_CODES[Decision.NO_GO]
     if states <= {BaselineState.GO, DrillState.CAUGHT}:

@@ -12,7 +12,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -183,7 +183,7 @@ class _Release:
         self._context = command.RunContext(
             run_id=directory.run_id,
             project_dir=str(project_dir),
-            environ=os.environ,
+            environ=_without_addresses(os.environ, fault.overridden),
             python=sys.executable,
             extra_env=fault.env,
             plugin_path=_plugin_path(),
@@ -209,7 +209,7 @@ class _Release:
         return Stage(
             run_dir=self._directory.path,
             project_dir=self._project_dir,
-            env=environment.clean(os.environ, python=sys.executable) | services_env | dict(self._fault.env),
+            env=environment.clean(self._context.environ, python=sys.executable) | services_env | dict(self._fault.env),
             cancellation=self._interrupts.cancellation,
         )
 
@@ -230,12 +230,11 @@ class _Release:
     def _start_services(self) -> None:
         logs = self._directory.path / "services"
         logs.mkdir(mode=0o700)
-        overridden = {f"{name.upper()}_URL" for name in self._fault.overridden}
         starter = services.ServiceStarter(
             log_dir=logs,
             cwd=self._project_dir,
-            env=environment.clean(os.environ, python=sys.executable),
-            environ={name: value for name, value in os.environ.items() if name not in overridden},
+            env=environment.clean(self._context.environ, python=sys.executable),
+            environ=self._context.environ,
             python=sys.executable,
         )
         self._up = services.start_all(
@@ -329,6 +328,12 @@ class _Release:
     def _failed(self, outcome: Outcome) -> bool:
         result = self._results.get(outcome.suite)
         return result is None or any(verdict.blocks(finding) for finding in result.findings)
+
+
+def _without_addresses(environ: Mapping[str, str], services: Iterable[str]) -> Mapping[str, str]:
+    """`environ` without the addresses of `services`."""
+    addresses = {f"{name.upper()}_URL" for name in services}
+    return {name: value for name, value in environ.items() if name not in addresses}
 
 
 def redactor(manifest: Manifest, *more: Mapping[str, str]) -> Redactor:

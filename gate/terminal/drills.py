@@ -166,9 +166,8 @@ def _summary(matrix: DrillMatrix, folder: Path) -> Iterator[Line]:
 def _not_caught(drill: DrillResult) -> Iterator[Line]:
     mark = drill_rows.state_mark(drill)
     yield (f"{_SIGNS[mark.tone]} {mark.word}  ", mark.tone), (drill.name, "strong"), (f"  {drill.reason}", "")
-    for one in drill.sightings:
-        if not one.caught and one.note:
-            yield (("    ", ""), (f"{one.finding}: {drill_rows.instead(one)}", ""))
+    for one in drill_rows.missed(drill):
+        yield (("    ", ""), (f"{one.finding}: {drill_rows.instead(one)}", ""))
     if drill.also:
         more = f" and {len(drill.also) - 3} more" if len(drill.also) > 3 else ""
         yield (("    ", ""), (f"appeared: {', '.join(drill.also[:3])}{more}", "faint"))
