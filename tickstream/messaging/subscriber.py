@@ -15,6 +15,7 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, Respon
 
 from tickstream import log
 from tickstream.backoff import delays
+from tickstream.faults import Faults
 from tickstream.messaging.messages import Message, Names, parse_live
 from tickstream.messaging.redis_client import client
 
@@ -108,8 +109,11 @@ class Mailbox:
     The first opening ever notes the place; from then on nothing is passed over. One reader per user at a time.
     """
 
-    def __init__(self, url: str, stream: str, user: str, *, names: Names | None = None) -> None:
+    def __init__(
+        self, url: str, stream: str, user: str, *, names: Names | None = None, faults: Faults | None = None
+    ) -> None:
         self._redis = client(url)
+        self._faults = faults or Faults()
         self._stream = (names or Names()).stream(stream)
         self._user = user
         self._cursor = "0"  # behind which entry to read; ">" is Redis' word for what is new
@@ -129,6 +133,7 @@ class Mailbox:
 
         First come those that an earlier reader of this user was given and did not acknowledge.
         """
+        await self._faults.wait("slow_replay")
         while True:
             entries, new = await self._retry(lambda: self._read(count, wait_s))
             messages = [message for entry in entries if (message := await self._account(entry))]
