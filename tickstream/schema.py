@@ -2,7 +2,8 @@
 
 `ohlcv_1min` refuses what no set of ticks can give, so that a fault in the writer stops at the database.
 `tick_source.applied` moves in the same transaction as the bars; it is what makes a repeated batch harmless. Patterns
-are numbered from 1 without gaps, in the order in which they are told; `pattern_told` is how far that has come.
+are numbered from 1 without gaps, in the order in which they are told; `pattern_told` is how far that has come, and
+`pattern_seen` up to which minute a symbol's bars have been looked at for patterns.
 """
 
 from typing import Final
@@ -48,6 +49,10 @@ CREATE TABLE IF NOT EXISTS pattern_told (
     number  bigint  NOT NULL DEFAULT 0
 );
 INSERT INTO pattern_told DEFAULT VALUES ON CONFLICT DO NOTHING;
+CREATE TABLE IF NOT EXISTS pattern_seen (
+    symbol  text        PRIMARY KEY,
+    minute  timestamptz NOT NULL
+);
 CREATE TABLE IF NOT EXISTS watchlist (
     id            uuid        PRIMARY KEY DEFAULT gen_random_uuid(),
     owner         text        NOT NULL CHECK (length(owner) BETWEEN 1 AND 64),
