@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from gate.plugin.faults import Faults
+    from gate.plugin.load import Load
     from gate.plugin.recording import Metrics
 
 # The clock of everything measured here, bound before any test can replace it, and held by a tuple: tools that freeze
@@ -71,6 +72,14 @@ def metrics(request: pytest.FixtureRequest) -> "Iterator[Metrics]":
 
 
 # Named apart from the modules `faults` and `load`, which take those names here as soon as anybody imports them.
+@pytest.fixture(name="load")
+def _load(metrics: "Metrics") -> "Load":
+    """Sends load at a fixed rate, `await load.run(…)` or `load.run_sync(…)`, and records latency, lag and errors."""
+    from gate.plugin.load import Load  # noqa: PLC0415  # as above
+
+    return Load(metrics)
+
+
 @pytest.fixture(name="faults")
 def _faults() -> "Iterator[Faults]":
     """Breaks the network and the processes of the system under test: `proxy(url)` and `process(pid)`.

@@ -494,3 +494,9 @@ def test_a_suite_that_breaks_nothing_does_not_pay_for_it(gated: Gated) -> None:
             assert not {"asyncio", "psutil"} & sys.modules.keys()
     """)
     assert "1 passed" in gated.run().stdout
+
+
+def test_a_conftest_may_import_the_types_behind_the_fixtures(gated: Gated) -> None:
+    gated.write("from gate.plugin.faults import Faults, Process, Proxy\n", name="conftest.py")
+    gated.write("def test_both(faults, load): pass\n")
+    assert "1 passed" in gated.run().stdout
