@@ -41,6 +41,11 @@ class Announcer:
         self.dropped = 0
 
     @property
+    def state(self) -> str:
+        """Of the connection to Redis."""
+        return self._publisher.state
+
+    @property
     def waiting(self) -> int:
         return len(self._changed)
 
