@@ -5,7 +5,7 @@ from typing import Any, Final
 from gate.model import BaselineState, DrillMatrix, DrillResult, DrillState
 from gate.report import drill_rows, html, numbers
 
-_MOST_ALSO: Final = 12
+_MOST_ALSO: Final = 10
 _MOST_ROWS: Final = 1000
 
 
@@ -40,6 +40,7 @@ def _drill(drill: DrillResult) -> dict[str, Any]:
         "missed": [(one.finding, drill_rows.instead(one)) for one in drill_rows.missed(drill)],
         "caught": [(one.finding, drill_rows.seen(one)) for one in drill.sightings if one.caught],
         "also": drill.also[:_MOST_ALSO],
+        "counted": drill_rows.also(drill),
         "more": len(drill.also) - _MOST_ALSO,
         "took": numbers.duration(drill.duration_s) if drill.run_id else "not run",
     }

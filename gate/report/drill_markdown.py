@@ -16,6 +16,7 @@ LIMIT_BYTES: Final = 900 * 1024
 # How many rows a table has, from everything useful down to what always fits.
 _ROWS: Final = (500, 100, 20, 4)
 _NONE: Final = "–"
+_MOST_ALSO: Final = 3
 
 
 def render(matrix: DrillMatrix, *, limit_bytes: int = LIMIT_BYTES) -> str:
@@ -92,9 +93,7 @@ def _drill(drill: DrillResult) -> tuple[str, ...]:
         _code(drill.name),
         "<br>".join(_code(line) for line in (*drill.fault, *only)) or _NONE,
         "<br>".join(said) or _NONE,
-        "<br>".join(map(_code, drill.also[:5]))
-        + (f"<br>… and {len(drill.also) - 5:,} more" if len(drill.also) > 5 else "")
-        or _NONE,
+        "<br>".join((drill_rows.also(drill), *map(_code, drill.also[:_MOST_ALSO]))) or _NONE,
         numbers.duration(drill.duration_s) if drill.run_id else "not run",
     )
 

@@ -163,6 +163,14 @@ def _cell(drill: DrillResult, sighting: Sighting) -> Cell:
     return Cell(mark=mark, name=name, seen=seen(sighting))
 
 
+def also(drill: DrillResult) -> str:
+    """`2 limits, 14 tests, 1 rule`: what else blocked, counted; empty for nothing."""
+    kinds = [finding.split("/", 2)[1] for finding in drill.also if "/" in finding]
+    limits, tests = kinds.count("threshold"), kinds.count("test")
+    counts = {"limit": limits, "test": tests, "rule": len(drill.also) - limits - tests}
+    return ", ".join(numbers.plural(number, noun) for noun, number in counts.items() if number)
+
+
 def missed(drill: DrillResult) -> tuple[Sighting, ...]:
     """What a missed drill expected in vain; of one that was not judged nothing can be said."""
     return tuple(one for one in drill.sightings if not one.caught and drill.state is DrillState.MISSED)

@@ -87,10 +87,15 @@ def judge(drill: Drill, record: Record) -> tuple[DrillState, tuple[Sighting, ...
 
 
 def also(drill: Drill, record: Record) -> tuple[str, ...]:
-    """The findings that blocked as well, failures first."""
+    """The findings that blocked as well: limits first, single tests last, failures before what is not known."""
     findings = (*record.findings, *(finding for suite in record.suites for finding in suite.findings))
     others = [finding for finding in findings if verdict.blocks(finding) and finding.id not in drill.expect]
-    return tuple(finding.id for finding in sorted(others, key=lambda finding: finding.status is not Status.FAIL))
+    return tuple(finding.id for finding in sorted(others, key=_weight))
+
+
+def _weight(finding: Finding) -> tuple[int, bool]:
+    kind = finding.id.split("/", 2)[1]
+    return {"threshold": 0, "test": 2}.get(kind, 1), finding.status is not Status.FAIL
 
 
 def _idle(drill: Drill, findings: dict[str, Finding]) -> str:
