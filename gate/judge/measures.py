@@ -2,10 +2,12 @@
 
 Promises that a PASS rests on data of the right kind and unit, in sufficient number, recorded by passed tests of this
 run. A breach that is proven fails even where the samples would be too few to pass; an absolute limit on time that fails
-on a machine that was unfit to measure is UNFIT, since only a pass on such a machine says something.
+on a machine that was unfit to measure is UNFIT, since only a pass on such a machine says something. So is one that
+fails under load whose generator lagged behind.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -30,6 +32,9 @@ from gate.units import SIZE, SIZE_PER_TIME, TIME, TIME_PER_TIME, UNITS
 # A busy or throttled machine slows work by the share it takes away. Five times the limit is not that; it is a failure,
 # and calling it unfit would let a broken release hide behind a busy machine.
 _BEYOND_NOISE: Final = 5.0
+# Under load, `<metric>_lag` tells how late the generator itself sent. Up to this share of the limit it is small.
+_LAG: Final = "_lag"
+_SMALL_LAG: Final = 0.25
 _BASE_UNITS: Final = {TIME: "s", TIME_PER_TIME: "s", SIZE: "B", SIZE_PER_TIME: "B"}
 
 
@@ -48,9 +53,7 @@ class _Measured:
 def judge_thresholds(planned: PlannedSuite, evidence: Evidence, *, unfit: str | None) -> tuple[ThresholdResult, ...]:
     """One result per declared threshold of the suite, in declared order."""
     metrics = {metric.name: metric for metric in evidence.metrics}
-    return tuple(
-        _judge(planned, threshold, metrics.get(threshold.metric), unfit) for threshold in planned.suite.thresholds
-    )
+    return tuple(_judge(planned, threshold, metrics, unfit) for threshold in planned.suite.thresholds)
 
 
 def as_finding(result: ThresholdResult) -> Finding:
@@ -69,7 +72,10 @@ def as_finding(result: ThresholdResult) -> Finding:
     )
 
 
-def _judge(planned: PlannedSuite, threshold: Threshold, metric: Metric | None, unfit: str | None) -> ThresholdResult:
+def _judge(
+    planned: PlannedSuite, threshold: Threshold, metrics: Mapping[str, Metric], unfit: str | None
+) -> ThresholdResult:
+    metric = metrics.get(threshold.metric)
     if metric is None:
         return _absent(planned, threshold)
     misfit = _misfit(threshold, metric)
@@ -79,9 +85,34 @@ def _judge(planned: PlannedSuite, threshold: Threshold, metric: Metric | None, u
         return _result(planned, threshold, None, Status.MISSING, "there is no baseline to compare with")
     measured = _measure(threshold, threshold.limit, metric)
     status, reason = _status(threshold, measured)
-    if status is Status.FAIL and unfit and _about_time(threshold) and not _beyond_noise(threshold, measured):
-        status, reason = Status.UNFIT, f"{reason}, but the machine was unfit to measure: {unfit}"
+    if status is Status.FAIL and _about_time(threshold):
+        excuse = _busy(threshold, measured, unfit) or _lagging(threshold, measured, metrics.get(metric.name + _LAG))
+        status, reason = (Status.UNFIT, f"{reason}, but {excuse}") if excuse else (status, reason)
     return _result(planned, threshold, measured, status, reason)
+
+
+def _busy(threshold: Threshold, measured: _Measured, unfit: str | None) -> str:
+    """Why the machine may be to blame for a missed limit; "" when it is not."""
+    if not unfit or _beyond_noise(threshold, measured.observed):
+        return ""
+    return f"the machine was unfit to measure: {unfit}"
+
+
+def _lagging(threshold: Threshold, measured: _Measured, lag: Metric | None) -> str:
+    """Why the generator of the load may be to blame for a missed limit; "" when it is not.
+
+    The same statistic of its lag is held against the limit. What remains of the latency without it may still be so bad
+    that nothing excuses it.
+    """
+    if lag is None or not isinstance(lag.data, Distribution) or _misfit(threshold, lag) or threshold.stat == "rate":
+        return ""
+    if not threshold.limit or measured.observed is None or threshold.op not in (Op.LT, Op.LE):
+        return ""
+    behind = _measure(threshold, threshold.limit, lag).observed or 0.0
+    if behind <= _SMALL_LAG * threshold.limit or _beyond_noise(threshold, measured.observed - behind):
+        return ""
+    shown = f"{behind / threshold.scale:.3g} {threshold.unit}"
+    return f"the generator of the load lagged behind itself: {threshold.stat} of {lag.name} is {shown}"
 
 
 def _absent(planned: PlannedSuite, threshold: Threshold) -> ThresholdResult:
@@ -116,11 +147,11 @@ def _needed(threshold: Threshold) -> int:
     return max(threshold.min_samples or 0, thresholds.minimum_samples(threshold.stat))
 
 
-def _beyond_noise(threshold: Threshold, measured: _Measured) -> bool:
+def _beyond_noise(threshold: Threshold, observed: float | None) -> bool:
     """Whether a limit is missed by so much that no machine still able to run the suite explains it."""
-    if measured.observed is None or not threshold.limit:
+    if observed is None or not threshold.limit:
         return False
-    ratio = measured.observed / threshold.limit
+    ratio = observed / threshold.limit
     return ratio >= _BEYOND_NOISE if threshold.op in (Op.LT, Op.LE) else ratio <= 1 / _BEYOND_NOISE
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gate.model import Finding, MetricKind, Proportion, Series, Severity, Status, Tally
+from gate.model import Finding, Metric, MetricKind, Proportion, Series, Severity, Status, Tally
 from tests.evidences import distribution, evidence, found, judged, metric, suite, threshold
 
 
@@ -15,10 +15,11 @@ def one_threshold(
     unit: str = "s",
     kind: MetricKind = MetricKind.HISTOGRAM,
     unfit: str | None = None,
+    beside: tuple[Metric, ...] = (),
     **more: Any,
 ) -> Finding:
     declared = suite(thresholds=(threshold("m", text, **more),))
-    result = judged(declared, evidence(declared, metrics=(metric("m", data, unit, kind),)), unfit=unfit)
+    result = judged(declared, evidence(declared, metrics=(metric("m", data, unit, kind), *beside)), unfit=unfit)
     (name,) = (f.id.removeprefix("s/") for f in result.findings if "/threshold/" in f.id)
     return found(result, name)
 
@@ -106,6 +107,47 @@ def test_a_limit_missed_five_times_over_fails_on_any_machine() -> None:
 def test_an_unfit_machine_excuses_nothing_but_time() -> None:
     lost = Tally(total=1.0, updates=1, span_s=1.0)
     assert one_threshold("total == 0", lost, kind=COUNTER, unit="1", unfit="steal").status is Status.FAIL
+
+
+SLOW = distribution(*[0.011] * 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "data", "lags", "status"),
+    [
+        ("p50 < 10 ms", SLOW, [0.0025] * 9, Status.FAIL),  # a quarter of the limit is small
+        ("p50 < 10 ms", SLOW, [0.00251] * 9, Status.UNFIT),
+        ("p50 < 10 ms", SLOW, [0.001] * 5 + [9.0] * 4, Status.FAIL),  # the same statistic of both
+        ("max < 10 ms", SLOW, [0.001] * 8 + [9.0], Status.UNFIT),
+        ("mean <= 10 ms", SLOW, [0.003] * 9, Status.UNFIT),
+        ("p50 < 10 ms", SLOW, [], Status.FAIL),
+        ("p50 < 12 ms", SLOW, [9.0] * 9, Status.PASS),  # a pass stands, late as it may have been sent
+        ("p50 < 10 ms", distribution(*[0.0531] * 9), [0.003] * 9, Status.FAIL),  # bad beyond what lag explains
+        ("p50 < 10 ms", distribution(*[0.0529] * 9), [0.003] * 9, Status.UNFIT),
+        ("p50 > 20 ms", SLOW, [0.006] * 9, Status.FAIL),  # lag makes nothing faster
+        ("rate < 2/s", SLOW, [9.0] * 9, Status.FAIL),
+        ("count > 10", SLOW, [9.0] * 9, Status.FAIL),
+    ],
+)
+def test_a_latency_fails_only_if_the_generator_of_the_load_kept_up(
+    text: str, data: Any, lags: list[float], status: Status
+) -> None:
+    assert one_threshold(text, data, beside=(metric("m_lag", distribution(*lags)),)).status is status
+
+
+def test_lag_that_is_no_time_or_of_another_metric_excuses_nothing() -> None:
+    others = (
+        metric("m_lag", distribution(*[9.0] * 9), unit="B"),
+        metric("m_lag", Tally(total=9.0, updates=1, span_s=1.0), "1", COUNTER),
+        metric("n_lag", distribution(*[9.0] * 9)),
+    )
+    for other in others:
+        assert one_threshold("p50 < 10 ms", SLOW, beside=(other,)).status is Status.FAIL
+
+
+def test_an_unfit_generator_is_named_with_its_lag() -> None:
+    finding = one_threshold("p50 < 10 ms", SLOW, beside=(metric("m_lag", distribution(*[0.004] * 9)),))
+    assert finding.reason.endswith("the generator of the load lagged behind itself: p50 of m_lag is 4 ms")
 
 
 def test_numbers_are_shown_in_the_unit_of_the_user() -> None:
