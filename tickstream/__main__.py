@@ -18,7 +18,9 @@ def main() -> int:
     arguments = _parse()
     if arguments.command == "token":
         return _token(arguments)
-    chosen = settings.PARTS if arguments.command == "serve" else (arguments.command,)
+    chosen: tuple[str, ...] = (arguments.command,)
+    if arguments.command == "serve":
+        chosen = tuple(part for part in settings.PARTS if part in arguments.part or not arguments.part)
     try:
         return service.run(settings.read(parts=chosen), chosen)
     except settings.SettingsError as error:
@@ -29,7 +31,8 @@ def main() -> int:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tickstream", description="A small real-time market-data system.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("serve", help="all of the following in one process")
+    serve = commands.add_parser("serve", help="all of the following in one process, or those that are named")
+    serve.add_argument("part", nargs="*", type=_part)
     for part, what in _PARTS.items():
         commands.add_parser(part, help=what)
     token = commands.add_parser("token", help="issue a token, signed with TICKSTREAM_TOKEN_SECRET")
@@ -37,6 +40,12 @@ def _parse() -> argparse.Namespace:
     token.add_argument("--scope", action="append", choices=tokens.SCOPES, help="may be repeated; all by default")
     token.add_argument("--lifetime", type=float, default=3600.0, metavar="SECONDS")
     return parser.parse_args()
+
+
+def _part(name: str) -> str:
+    if name not in _PARTS:
+        raise argparse.ArgumentTypeError(f"no part {name!r}; allowed: {', '.join(_PARTS)}")
+    return name
 
 
 def _token(arguments: argparse.Namespace) -> int:

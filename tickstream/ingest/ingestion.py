@@ -19,14 +19,23 @@ import msgspec
 
 from tickstream import log
 from tickstream.backoff import delays
+from tickstream.breaker import Breaker
 from tickstream.faults import Faults
 from tickstream.ingest.bars import BarBuilder
+from tickstream.ingest.counts import Counts
 from tickstream.ingest.journal import Journal
 from tickstream.ingest.store import DATABASE_ERRORS, BarStore
 from tickstream.model import Batch, Span, Tick
 
 T = TypeVar("T")
 Group = list[tuple[str, list[Tick]]]
+
+# Attempts follow each other this closely; the breaker is what spares a database that does not answer.
+_RETRY_CAP_S: Final = 0.02
+_LEAST_WAIT_S: Final = 0.01
+# What the faults of these names do.
+_WRITE_BEHIND_S: Final = 0.5
+_LEAK: Final = b"\xff" * 16_384
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _DECODE_GROUP: Final = msgspec.msgpack.Decoder(Group).decode
@@ -47,17 +56,6 @@ class Accepted:
 
     next_sequence: int
     gap: bool
-
-
-@dataclass(slots=True)
-class Counts:
-    """What has happened since the start."""
-
-    ticks: int = 0
-    duplicates: int = 0
-    gaps: int = 0
-    batches: int = 0
-    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,11 @@ class Ingest:
         self._limits = limits or Limits()
         self._committed = committed
         self._builder = BarBuilder()
-        self._apply = (faults or Faults()).on_apply(self._builder.add_all)
+        faults = faults or Faults()
+        self._apply = faults.on_apply(self._builder.add_all)
+        self._acknowledges_early = faults.on("early_ack")
+        self._takes_without_bounds = faults.on("no_back_pressure")
+        self._leaked: list[bytearray] | None = [] if faults.on("leak_memory") else None
         self._accepted: dict[str, int] = {}
         self._arrivals: list[_Arrival] = []
         self._arrived = asyncio.Event()
@@ -99,6 +101,7 @@ class Ingest:
         self._unsettled = 0
         self._in_flight: Batch | None = None
         self.counts = Counts()
+        self.breaker = Breaker(faults=faults)
         self.connected = False
         self.last_error = ""
         self._adjust_room()
@@ -145,7 +148,10 @@ class Ingest:
         self._arrivals.append(arrival)
         self._unsettled += 1
         self._arrived.set()
-        await arrival.durable
+        if self._leaked is not None:
+            self._leaked.append(bytearray(_LEAK))
+        if not self._acknowledges_early:
+            await arrival.durable
         return Accepted(next_sequence=since + len(fresh) + 1, gap=gap)
 
     async def drain(self) -> None:
@@ -172,6 +178,8 @@ class Ingest:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
+            if self._acknowledges_early:
+                await asyncio.sleep(_WRITE_BEHIND_S)
             arrivals, self._arrivals = self._arrivals, []
             group = [(arrival.source, arrival.ticks) for arrival in arrivals if arrival.ticks]
             if group:
@@ -218,7 +226,7 @@ class Ingest:
     async def _flush(self) -> None:
         segment, batch = self._segment, self._builder.take()
         self._in_flight = batch
-        rows = await self._persist(lambda: self._store.write(batch))
+        rows = await self._persist(lambda: self._write(batch))
         self._in_flight = None
         self._journal.release(segment)
         self._adjust_room()
@@ -227,10 +235,17 @@ class Ingest:
         if self._committed:
             self._committed(rows)
 
+    async def _write(self, batch: Batch) -> list[asyncpg.Record]:
+        started = time.monotonic()
+        rows = await self._store.write(batch)
+        self.counts.batch_time.add(time.monotonic() - started)
+        return rows
+
     async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """The result of `attempt`, tried until the database lets it succeed, however long that takes."""
-        for wait_s in delays():
+        for wait_s in delays(cap_s=_RETRY_CAP_S):
             await asyncio.sleep(wait_s)
+            await self._be_allowed()
             try:
                 result = await attempt()
             except DATABASE_ERRORS as error:
@@ -240,7 +255,12 @@ class Ingest:
                 return result
         raise AssertionError("the delays never end")
 
+    async def _be_allowed(self) -> None:
+        while not self.breaker.allow():  # noqa: ASYNC110  # what is waited for is the time
+            await asyncio.sleep(max(_LEAST_WAIT_S, self.breaker.wait_s))
+
     def _note_failure(self, error: Exception) -> None:
+        self.breaker.failed()
         self.counts.failures += 1
         self.last_error = f"{type(error).__name__}: {error}"
         if self.connected or self.counts.failures == 1:
@@ -248,13 +268,14 @@ class Ingest:
         self.connected = False
 
     def _note_success(self) -> None:
+        self.breaker.succeeded()
         if not self.connected:
             log.info("database_connected", failures=self.counts.failures)
         self.connected, self.last_error = True, ""
 
     def _adjust_room(self) -> None:
         full = self.pending_bars >= self._limits.max_bars or self.journal_bytes >= self._limits.max_journal_bytes
-        if full:
+        if full and not self._takes_without_bounds:
             self._room.clear()
         else:
             self._room.set()

@@ -15,21 +15,24 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from tickstream import log, wire
+from tickstream.faults import Faults
 from tickstream.ingest.ingestion import Ingest
 from tickstream.observation import Observation
 from tickstream.websocket import respond
 
 _MALFORMED: Final = 1007
 _OUT_OF_TURN: Final = 1002
+_CLOSE_S: Final = 1.0  # for a source's own goodbye
 _REASON_BYTES: Final = 120  # a close frame has room for 123
 
 
 class Intake:
     """Serves sources until it is closed."""
 
-    def __init__(self, ingest: Ingest, observation: Observation) -> None:
+    def __init__(self, ingest: Ingest, observation: Observation, faults: Faults) -> None:
         self._ingest = ingest
         self._observation = observation
+        self._faults = faults
         self._server: Server | None = None
 
     async def open(self, host: str, port: int) -> int:
@@ -40,6 +43,7 @@ class Intake:
             port,
             process_request=self._answer_http,
             max_size=wire.MAX_FRAME_BYTES,
+            close_timeout=_CLOSE_S,
             max_queue=2,  # frames; the rest of the back-pressure is TCP's
             compression=None,  # ticks on a local network: the processor is scarcer than the wire
         )
@@ -73,7 +77,7 @@ class Intake:
             pass  # the source went; it will come again and be told where to go on
 
     async def _greet(self, connection: ServerConnection) -> str:
-        request = wire.decode_request(_binary(await connection.recv()))
+        request = wire.decode_request(wire.binary(await connection.recv()))
         if not isinstance(request, wire.Hello):
             raise _OutOfTurn("the first frame must be hello")
         expected = await self._ingest.next_sequence(request.source)
@@ -81,11 +85,12 @@ class Intake:
         return request.source
 
     async def _take(self, connection: ServerConnection, source: str, frame: str | bytes) -> None:
-        request = wire.decode_request(_binary(frame))
+        request = wire.decode_request(wire.binary(frame))
         if not isinstance(request, wire.Ticks):
             raise _OutOfTurn("hello comes once")
         accepted = await self._ingest.accept(source, request.ticks)
         reply = wire.Expect(accepted.next_sequence) if accepted.gap else wire.Ack(accepted.next_sequence - 1)
+        await self._faults.wait("slow_ack")
         await connection.send(wire.encode(reply))
         # A frame that is answered at once must not keep other sources from their turn.
         await asyncio.sleep(0)
@@ -93,12 +98,6 @@ class Intake:
 
 class _OutOfTurn(Exception):
     """A frame that is well-formed but does not belong here."""
-
-
-def _binary(frame: str | bytes) -> bytes:
-    if isinstance(frame, str):
-        raise msgspec.DecodeError("frames are binary MessagePack, not text")
-    return frame
 
 
 def _cut(text: str) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from tickstream.faults import Faults
+
 _MAGIC: Final = b"\xf5TJ\xf5"  # 0xf5 occurs neither in UTF-8 nor often by chance; finds groups behind damage
 _HEADER: Final = struct.Struct("<4sII")
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
@@ -29,10 +31,13 @@ class Journal:
     `write` may run in another thread than the rest, one call at a time.
     """
 
-    def __init__(self, directory: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(self, directory: Path, *, segment_bytes: int = SEGMENT_BYTES, faults: Faults | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._segment_bytes = segment_bytes
+        self._marker = directory / "lock.marker" if faults is not None and faults.on("stale_lock") else None
+        if self._marker is not None:
+            _mark(self._marker)
         self._lock = _lock(directory / "lock")
         self._sizes = {int(path.stem): path.stat().st_size for path in sorted(directory.glob("*.log"))}
         self._last = max(self._sizes, default=0)
@@ -82,6 +87,8 @@ class Journal:
             if file >= 0:
                 os.close(file)
         self._file = self._lock = -1
+        if self._marker is not None:
+            self._marker.unlink(missing_ok=True)
 
     def _path(self, number: int) -> Path:
         return self._directory / f"{number:012d}.log"
@@ -146,3 +153,11 @@ def _lock(path: Path) -> int:
         os.close(file)
         raise JournalError(f"{path.parent} is in use by another process") from error
     return file
+
+
+def _mark(path: Path) -> None:
+    """What `stale_lock` does in place of a lock that the system gives up: nothing tells whose file it is."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError as error:
+        raise JournalError(f"{path.parent} is in use by another process") from error
