@@ -179,9 +179,9 @@ class _Session:
             return DrillState.INTERRUPTED, f"not started: interrupted by {self._interrupts.name}"
         if self._spoilt:
             return DrillState.BROKEN, f"not started: {self._spoilt}"
-        absent = [name for name in drill.suites if name not in self._declared]
-        if absent:
-            return DrillState.BROKEN, f"{', '.join(absent)}: declared in another profile; choose it with --profile"
+        elsewhere = [finding for finding in drill.expect if not drill_verdict.possible(finding, self._manifest)]
+        if elsewhere:
+            return DrillState.BROKEN, f"only another profile declares {', '.join(elsewhere)}; choose it with --profile"
         wrong = [one for one in seen if one.suite in drill.suites and one.state is not BaselineState.GO]
         if wrong:
             told = ", ".join(f"{one.suite} is {one.state.lower().replace('_', ' ')}" for one in wrong)

@@ -2,8 +2,8 @@
 
 Each runs under a warden like a suite, so that it has a time, an end and nobody left behind. The first word that goes
 wrong is kept in `problem`: a fault that was not injected proves nothing, and one that was not taken back spoils what
-comes after. `after` runs whatever happened before it, and a signal that ended the suites does not end it; only a
-further one does.
+comes after. `after` runs whatever happened before it, and the first signal of a run never ends it; only a further one
+that comes while it runs does.
 """
 
 from pathlib import Path
@@ -37,19 +37,20 @@ class Commands:
         )
 
     def _before(self, stage: Stage) -> bool:
-        if self._drill.before and not stage.cancellation.requests:
-            self.problem = _run("before", self._drill.before, stage)
+        # Without its services nothing is run, and a command that misses them would only hide why.
+        if self._drill.before and not stage.cancellation.requests and not stage.missing:
+            self.problem = _run("before", self._drill.before, stage, ignored=0)
         return not self.problem
 
     def _after(self, stage: Stage) -> None:
         if self._drill.after:
-            problem = _run("after", self._drill.after, stage)
+            problem = _run("after", self._drill.after, stage, ignored=max(1, stage.cancellation.requests))
             self.after_failed = bool(problem)
             self.problem = "; ".join(filter(None, (self.problem, problem)))
 
 
-def _run(name: str, argv: tuple[str, ...], stage: Stage) -> str:
-    """Run one command to its end; what went wrong, "" for nothing."""
+def _run(name: str, argv: tuple[str, ...], stage: Stage, *, ignored: int) -> str:
+    """Run one command to its end; what went wrong, "" for nothing. The first `ignored` signals do not end it."""
     folder = stage.run_dir / DRILL / name
     folder.mkdir(mode=0o700, parents=True)
     executor = WardenExecutor(sample_interval_s=None)
@@ -64,11 +65,11 @@ def _run(name: str, argv: tuple[str, ...], stage: Stage) -> str:
             nonce="",
         )
     )
-    heeded = at_start = stage.cancellation.requests
+    heeded = ignored
     while (outcome := child.poll()) is None:
         requests, reason = stage.cancellation.requests, stage.cancellation.reason
         if requests > heeded:
-            child.kill(reason) if heeded > at_start else child.stop(reason)
+            child.kill(reason) if heeded > ignored else child.stop(reason)
             heeded = requests
         executor.wait(_TICK_S)
     return _problem(name, outcome, folder / OUTPUT_LOG)

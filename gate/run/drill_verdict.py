@@ -20,6 +20,7 @@ from gate.model import (
     Finding,
     Manifest,
     Record,
+    ServiceState,
     Severity,
     Sighting,
     Status,
@@ -35,6 +36,15 @@ _NOTHING_RAN: Final = ("4", "5")
 # By these a breach is told as "not known", never as FAIL.
 _NEVER_FAIL: Final = ("budget/", "evidence/", "tests/", "execution/services")
 _SHOWN: Final = 8
+
+
+def possible(finding: str, manifest: Manifest) -> bool:
+    """Whether the manifest, under its profile, declares what `finding` is about."""
+    name, kind, *rest = finding.split("/")
+    suite = next((suite for suite in manifest.suites if suite.name == name), None)
+    if suite is None or kind != "threshold":
+        return suite is not None
+    return any(threshold.key == "/".join(rest) for threshold in suite.thresholds)
 
 
 # ---- without a fault --------------------------------------------------------------------------------------------
@@ -77,6 +87,10 @@ def judge(drill: Drill, record: Record) -> tuple[DrillState, tuple[Sighting, ...
     idle = _idle(drill, findings)
     if idle:
         return DrillState.BROKEN, sightings, f"`only: {drill.only}` selects no test of {idle}"
+    absent = [service for service in record.services if service.state is ServiceState.FAILED]
+    if absent:
+        said = absent[0].reason.removeprefix(f"service {absent[0].name}: ")
+        return DrillState.BROKEN, sightings, f"service {absent[0].name} did not come up: {said}"
     if record.decision in _GO:
         return DrillState.MISSED, sightings, f"the decision was {record.decision} in spite of the fault"
     missed = sum(not sighting.caught for sighting in sightings)

@@ -53,11 +53,12 @@ DRILL: Final = "drill"  # the folder in a run where the commands of a drill leav
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A run whose services are up, as the commands of a drill find it: `env` holds the addresses of all services."""
+    """A run as the commands of a drill find it: `env` holds the addresses of all services but those `missing`."""
 
     run_dir: Path
     project_dir: Path
     env: Mapping[str, str]
+    missing: tuple[str, ...]
     cancellation: scheduler.Cancellation
 
 
@@ -205,11 +206,13 @@ class _Release:
         self._measure_machine("after the run")
 
     def _stage(self) -> Stage:
-        services_env = self._up.env(service.name for service in self._plan.services)
+        needed = [service.name for service in self._plan.services]
+        clean = environment.clean(self._context.environ, python=sys.executable)
         return Stage(
             run_dir=self._directory.path,
             project_dir=self._project_dir,
-            env=environment.clean(self._context.environ, python=sys.executable) | services_env | dict(self._fault.env),
+            env=clean | self._up.env(needed) | dict(self._fault.env),
+            missing=self._up.missing(needed),
             cancellation=self._interrupts.cancellation,
         )
 

@@ -20,6 +20,8 @@ from gate.model import (
     DrillState,
     Finding,
     Record,
+    ServiceOutcome,
+    ServiceState,
     Severity,
     Sighting,
     Status,
@@ -117,6 +119,31 @@ def test_a_drill_that_selects_no_test_is_broken_and_not_missed(status: str) -> N
     state, _, reason = drill_verdict.judge(drill(only="nosuch"), record(ended))
     assert (state, reason) == (DrillState.BROKEN, "`only: nosuch` selects no test of a")
     assert drill_verdict.judge(drill(), record(ended))[0] is DrillState.MISSED
+
+
+def test_a_drill_whose_service_does_not_come_up_is_broken_and_says_which() -> None:
+    failed = ServiceOutcome(name="app", provider="command", state=ServiceState.FAILED, reason="no such program")
+    state, _, reason = drill_verdict.judge(
+        drill(), record(finding("a/execution/ended", Status.MISSING), services=(failed,))
+    )
+    assert (state, reason) == (DrillState.BROKEN, "service app did not come up: no such program")
+    died = replace(failed, state=ServiceState.DIED)
+    assert drill_verdict.judge(drill(), record(finding(), services=(died,)))[0] is DrillState.CAUGHT
+
+
+@pytest.mark.parametrize(
+    ("name", "possible"),
+    [
+        (LIMIT, True),
+        ("a/threshold/late.p95", False),
+        ("b/threshold/lost.total", False),
+        ("a/execution/exit_code", True),
+        ("b/test/x", False),
+    ],
+)
+def test_what_only_another_profile_declares_is_told_apart(name: str, possible: bool) -> None:
+    declared = manifest_of("paths: [t], thresholds: {lost: total == 0}")
+    assert drill_verdict.possible(name, declared) is possible
 
 
 # ---- without a fault --------------------------------------------------------------------------------------------
