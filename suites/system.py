@@ -17,9 +17,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from tickstream.exchange.book import book
 from tickstream.exchange.market import Regime, ticks
 from tickstream.faults import Faults
 from tickstream.ingest.bars import BarBuilder
+from tickstream.ingest.feed import SOURCE as FEED_SOURCE
 from tickstream.ingest.journal import Journal
 from tickstream.ingest.source import Source
 from tickstream.ingest.store import DATABASE_ERRORS, BarStore, SourceConflict, Target
@@ -28,10 +30,11 @@ from tickstream.messaging.publisher import Publisher
 from tickstream.messaging.subscriber import Live, Mailbox
 from tickstream.model import Batch, Span, Tick
 from tickstream.tokens import SCOPES, issue
-from tickstream.wire import Ack, Expect, Hello, Ticks, decode_reply, decode_request, encode
+from tickstream.wire import Ack, Expect, Hello, Ticks, decode_reply, decode_request, decode_ticks, encode
 
 __all__ = [
     "DATABASE_ERRORS",
+    "FEED_SOURCE",
     "SCOPES",
     "TOKEN_SECRET",
     "Ack",
@@ -55,9 +58,11 @@ __all__ = [
     "Target",
     "Tick",
     "Ticks",
+    "book",
     "declared_faults",
     "decode_reply",
     "decode_request",
+    "decode_ticks",
     "encode",
     "ticks",
     "token",
@@ -98,7 +103,7 @@ class Service:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tickstream", self._command],
+            [sys.executable, "-m", "tickstream", *self._command.split()],
             env=self._environment,
             cwd=Path(__file__).parent.parent,
             stdin=subprocess.DEVNULL,
