@@ -122,7 +122,9 @@ def test_a_drill_that_selects_no_test_is_broken_and_not_missed(status: str) -> N
 
 
 def test_a_drill_whose_service_does_not_come_up_is_broken_and_says_which() -> None:
-    failed = ServiceOutcome(name="app", provider="command", state=ServiceState.FAILED, reason="no such program")
+    failed = ServiceOutcome(
+        name="app", provider="command", state=ServiceState.FAILED, reason="service app: no such program"
+    )
     state, _, reason = drill_verdict.judge(
         drill(), record(finding("a/execution/ended", Status.MISSING), services=(failed,))
     )
