@@ -221,11 +221,14 @@ class PostgresServer(Server):
     def url(self) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
-    def crash_backend(self, pid: int) -> None:
-        """Kill one of its sessions: PostgreSQL ends all others, recovers, and serves again by itself."""
+    def crash_session(self, pid: int) -> float:
+        """Kill the process of one session: PostgreSQL ends all others, recovers and serves again; see `start`."""
         assert self._process is not None
-        assert pid in {stat.pid for stat in tree.descendants(self._process.pid)}, f"{pid} is no session of this server"
+        below = [stat.pid for stat in tree.descendants(self._process.pid)]
+        assert pid in below, f"{pid} is no session of this server"
         _signal(pid, signal.SIGKILL)
+        _await(lambda: all(_state(other) in "ZX" for other in below))
+        return self.start()
 
     def _prepare(self) -> None:
         if self._user and not anybody_enters(self._installed / "bin"):

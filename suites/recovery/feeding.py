@@ -53,10 +53,16 @@ class Feed:
 
 @asynccontextmanager
 async def feeding(
-    service: Service, *, seed: int = 17, frame_ticks: int = 20, pause_s: float = 0.005, name: str = NAME
+    service: Service,
+    *,
+    url: str = "",
+    seed: int = 17,
+    frame_ticks: int = 20,
+    pause_s: float = 0.005,
+    name: str = NAME,
 ) -> AsyncIterator[Feed]:
-    """Feeds the service in the background; the end of the block waits until all that was sent is acknowledged."""
-    async with Source(service.ticks_url, name) as source:
+    """Feeds the service, or whoever is at `url`; the end of the block waits until all that was sent is acknowledged."""
+    async with Source(url or service.ticks_url, name) as source:
         feed = Feed(source, market(seed=seed), frame_ticks=frame_ticks, pause_s=pause_s)
         running = asyncio.create_task(feed.run())
         try:
@@ -72,6 +78,12 @@ async def all_there(database: Database, sent: Sequence[Tick], name: str = NAME) 
     """Wait until the last of `sent` is in its bar, and compare every bar with what it must be."""
     await database.settled(name, sent[-1].sequence)
     assert await database.bars() == expected_bars(sent)
+
+
+async def applied(database: Database, name: str = NAME) -> int:
+    """Up to which sequence the ticks are in their bars now."""
+    async with database.connect() as connection:
+        return int(await connection.fetchval("SELECT applied FROM tick_source WHERE source = $1", name))
 
 
 async def first_new_bar(database: Database, sequence: int, *, since: float, name: str = NAME) -> float:

@@ -79,8 +79,7 @@ async def test_a_session_that_crashes_takes_the_others_with_it_and_nothing_is_lo
             async with database.connect() as connection:
                 query = "SELECT pid FROM pg_stat_activity WHERE application_name = $1"
                 session = await connection.fetchval(query, f"tickstream/{database.schema}")
-            await asyncio.to_thread(postgres.crash_backend, session)
-            await asyncio.to_thread(postgres.start)  # it recovers by itself; returns when sessions can be opened
+            await asyncio.to_thread(postgres.crash_session, session)
     await all_there(database, feed.sent)
 
 

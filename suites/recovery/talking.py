@@ -1,0 +1,63 @@
+"""Messages that keep coming while Redis breaks, and what it has kept of them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import redis.asyncio
+
+from suites.system import Names, Publisher
+from suites.waiting import until
+
+CHANNEL = "talk"
+STREAM = "talk"
+
+
+class Talk:
+    """Publishes 1, 2, 3 and so on, each when Redis has the one before; `said` is the last that Redis has confirmed."""
+
+    def __init__(self, publisher: Publisher, pause_s: float) -> None:
+        self._publisher = publisher
+        self._pause_s = pause_s
+        self._over = False
+        self.said = 0
+
+    async def run(self) -> None:
+        while not self._over:
+            await self._publisher.publish(CHANNEL, str(self.said + 1).encode(), stream=STREAM)
+            self.said += 1
+            await asyncio.sleep(self._pause_s)
+
+    def end(self) -> None:
+        self._over = True
+
+    async def reaches(self, number: int) -> None:
+        await until(lambda: _value(self.said >= number))
+
+    async def goes_on(self, count: int = 20) -> None:
+        await self.reaches(self.said + count)
+
+
+@asynccontextmanager
+async def talking(url: str, names: Names, *, pause_s: float = 0.002) -> AsyncIterator[Talk]:
+    """Talks in the background; the end of the block waits until Redis has confirmed the last word."""
+    async with Publisher(url, names=names) as publisher:
+        talk = Talk(publisher, pause_s)
+        running = asyncio.create_task(talk.run())
+        try:
+            yield talk
+            talk.end()
+            await running
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+
+async def kept(url: str, names: Names, stream: str = STREAM) -> list[bytes]:
+    """The payloads that Redis keeps, in their order."""
+    async with redis.asyncio.Redis.from_url(url) as connection:
+        return [entry[b"payload"] for _, entry in await connection.xrange(names.stream(stream))]
+
+
+async def _value(value: object) -> object:
+    return value
