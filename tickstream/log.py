@@ -30,6 +30,10 @@ def set_up(level: str) -> None:
     _LOGGER.setLevel(level.upper())
 
 
+def debug(event: str, **fields: object) -> None:
+    _LOGGER.debug(event, extra={"fields": fields})
+
+
 def info(event: str, **fields: object) -> None:
     _LOGGER.info(event, extra={"fields": fields})
 
