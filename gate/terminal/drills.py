@@ -104,8 +104,8 @@ class _Region(LiveTerminal):
     """The redrawn region of a run, under the title of its drill; nothing of the run stays on the screen."""
 
     def __init__(self, screen: Screen, title: str) -> None:
+        self._title = title  # before all else: what is drawn is asked for at once
         super().__init__(screen)
-        self._title = title
 
     def run_started(self, plan: Plan, run_dir: Path) -> None:  # noqa: ARG002 - the folder of all drills was named
         self._expected_s = {step.suite.name: step.expected_s for step in plan.steps}
