@@ -7,7 +7,8 @@ import pytest
 import redis.asyncio
 
 from gate.plugin.faults import Proxy
-from suites.system import Live, Mailbox, Names, Publisher
+from suites.conftest import StartService
+from suites.system import Live, Mailbox, Names, Publisher, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class Broker:
     def live(self, *channels: str, patterns: tuple[str, ...] = ()) -> Live:
         return Live(self.url, channels=channels, patterns=patterns, names=self.names)
 
-    def mailbox(self, user: str, stream: str = "s") -> Mailbox:
-        return Mailbox(self.url, stream, user, names=self.names)
+    def mailbox(self, user: str, stream: str = "s", **options: Any) -> Mailbox:
+        return Mailbox(self.url, stream, user, names=self.names, **options)
 
     def server(self) -> "redis.asyncio.Redis":
         """A connection that is not the system's, to look behind it."""
@@ -37,3 +38,13 @@ class Broker:
 @pytest.fixture
 def broker(redis_url: str, names: Names) -> Broker:
     return Broker(redis_url, names)
+
+
+@pytest.fixture
+def start_finding(start_service: StartService, broker: Broker) -> StartService:
+    """As `start_service`, with Redis and the test's own prefix there."""
+
+    async def start(redis_url: str = broker.url, **environment: str) -> Service:
+        return await start_service(REDIS_URL=redis_url, TICKSTREAM_PREFIX=broker.names.prefix, **environment)
+
+    return start
