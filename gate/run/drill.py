@@ -182,10 +182,9 @@ class _Session:
         elsewhere = [finding for finding in drill.expect if not drill_verdict.possible(finding, self._manifest)]
         if elsewhere:
             return DrillState.BROKEN, f"only another profile declares {', '.join(elsewhere)}; choose it with --profile"
-        wrong = [one for one in seen if one.suite in drill.suites and one.state is not BaselineState.GO]
+        wrong = [one.suite for one in seen if one.suite in drill.suites and one.state is not BaselineState.GO]
         if wrong:
-            told = ", ".join(f"{one.suite} is {one.state.lower().replace('_', ' ')}" for one in wrong)
-            return DrillState.NOT_PROVEN, f"not run: without the fault {told}"
+            return DrillState.NOT_PROVEN, f"not run: without a fault {', '.join(wrong)} is not GO"
         return None
 
     def _not_run(self, drill: Drill, state: DrillState, reason: str) -> DrillResult:
