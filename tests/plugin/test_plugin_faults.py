@@ -3,30 +3,18 @@
 import asyncio
 import itertools
 import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 
-import psutil
 import pytest
 
 from gate.plugin.faults import Faults
 from gate.plugin.faults.proxy import Proxy
 from gate.plugin.faults.weather import Shape
-from tests.plugin.conftest import Gated
-
-SLEEPER = [sys.executable, "-c", "print(flush=True)\nwhile True: __import__('time').sleep(60)"]
-STUBBORN = [
-    sys.executable,
-    "-c",
-    "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(flush=True)\ntime.sleep(60)",
-]
 
 
 class Server:
@@ -373,130 +361,3 @@ def test_a_coroutine_hears_of_the_refused_in_its_own_loop(proxy: Proxy) -> None:
 def test_a_fault_that_means_nothing_is_refused(proxy: Proxy, call: object) -> None:
     with pytest.raises(ValueError, match=r"negative|allowed|above 0|at least|empty"):
         call(proxy)  # type: ignore[operator]
-
-
-# ---- processes ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def child(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
-    child = subprocess.Popen(getattr(request, "param", SLEEPER), stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    child.stdout.readline()  # it is up
-    yield child
-    child.kill()
-    child.wait()
-    child.stdout.close()
-
-
-def test_a_killed_process_is_gone_and_its_end_is_its_parents_to_collect(
-    faults: Faults, child: subprocess.Popen[bytes]
-) -> None:
-    faults.process(child.pid).kill()
-    assert child.poll() == -signal.SIGKILL
-
-
-def test_a_process_stands_still_with_all_its_threads_until_resumed(
-    faults: Faults, child: subprocess.Popen[bytes]
-) -> None:
-    process, seen = faults.process(child.pid), psutil.Process(child.pid)
-    process.stop()
-    assert seen.status() == psutil.STATUS_STOPPED
-    process.resume()
-    assert seen.status() != psutil.STATUS_STOPPED
-    with pytest.raises(AssertionError, match="inside"), process.stopped():
-        assert seen.status() != psutil.STATUS_STOPPED, "inside"
-    assert seen.status() != psutil.STATUS_STOPPED
-
-
-def test_a_stopped_process_may_be_killed(faults: Faults, child: subprocess.Popen[bytes]) -> None:
-    process = faults.process(child.pid)
-    with process.stopped():
-        process.kill()
-    assert child.poll() == -signal.SIGKILL
-
-
-def test_a_process_asked_to_end_tells_how_long_it_took(faults: Faults, child: subprocess.Popen[bytes]) -> None:
-    began = time.perf_counter()
-    assert 0 < faults.process(child.pid).terminate() <= time.perf_counter() - began
-    assert child.poll() == -signal.SIGTERM
-
-
-@pytest.mark.parametrize("child", [STUBBORN], indirect=True)
-def test_a_process_that_does_not_end_when_asked_is_told(faults: Faults, child: subprocess.Popen[bytes]) -> None:
-    with pytest.raises(TimeoutError, match=r"still there after 0\.05 s"):
-        faults.process(child.pid).terminate(timeout_s=0.05)
-
-
-def test_a_process_that_has_ended_is_never_hit(faults: Faults, child: subprocess.Popen[bytes]) -> None:
-    process = faults.process(child.pid)
-    process.kill()
-    for act in (process.kill, process.stop, process.resume, process.terminate):
-        with pytest.raises(ProcessLookupError, match="has ended"):
-            act()
-    with pytest.raises(ProcessLookupError):  # not yet collected, and gone all the same
-        faults.process(child.pid)
-    child.wait()
-    with pytest.raises(ProcessLookupError, match="no process"):
-        faults.process(child.pid)
-
-
-def test_another_process_with_the_same_number_is_never_hit(faults: Faults, child: subprocess.Popen[bytes]) -> None:
-    with subprocess.Popen(SLEEPER, stdout=subprocess.DEVNULL) as bystander:
-        process = faults.process(child.pid)
-        process.pid = bystander.pid  # as if the number had been given away again
-        process.kill()
-        assert (child.poll(), bystander.poll()) == (-signal.SIGKILL, None)
-        bystander.kill()
-
-
-@pytest.mark.parametrize("pid", [os.getpid(), os.getppid()])
-def test_what_the_test_stands_on_is_not_broken(faults: Faults, pid: int) -> None:
-    with pytest.raises(ValueError, match="stands on"):
-        faults.process(pid)
-
-
-# ---- afterwards -----------------------------------------------------------------------------------------------------
-
-
-def test_the_end_of_a_test_mends_everything(gated: Gated, child: subprocess.Popen[bytes], server: Server) -> None:
-    gated.write(f"""
-        import socket, sys, threading
-
-        def test_breaks(faults):
-            proxies = [faults.proxy("127.0.0.1:{server.port}") for _ in range(2)]
-            test_breaks.left = socket.create_connection((proxies[0].host, proxies[0].port), timeout=10)
-            test_breaks.left.sendall(b"x")
-            assert test_breaks.left.recv(1) == b"x"
-            proxies[0].blackhole()
-            proxies[1].down()
-            test_breaks.port = proxies[1].port
-            faults.process({child.pid}).stop()
-
-        def test_finds_nothing_broken():
-            import psutil, pytest
-            assert [thread.name for thread in threading.enumerate()] == ["MainThread"]
-            with test_breaks.left, pytest.raises(ConnectionResetError):
-                test_breaks.left.recv(1)
-            with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.1", test_breaks.port))
-            assert psutil.Process({child.pid}).status() != "stopped"
-    """)
-    done = gated.run("-W", "error")
-    assert "2 passed" in done.stdout, done.stdout
-
-
-def test_a_suite_that_breaks_nothing_does_not_pay_for_it(gated: Gated) -> None:
-    gated.write("""
-        import sys
-        def test_imports(metrics):
-            assert not [name for name in sys.modules if name.startswith(("gate.plugin.faults", "gate.plugin.load"))]
-            assert not {"asyncio", "psutil"} & sys.modules.keys()
-    """)
-    assert "1 passed" in gated.run().stdout
-
-
-def test_a_conftest_may_import_the_types_behind_the_fixtures(gated: Gated) -> None:
-    gated.write("from gate.plugin.faults import Faults, Process, Proxy\n", name="conftest.py")
-    gated.write("def test_both(faults, load): pass\n")
-    assert "1 passed" in gated.run().stdout
