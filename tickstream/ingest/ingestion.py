@@ -33,6 +33,8 @@ Group = list[tuple[str, list[Tick]]]
 # Attempts follow each other this closely; the breaker is what spares a database that does not answer.
 _RETRY_CAP_S: Final = 0.02
 _LEAST_WAIT_S: Final = 0.01
+# A batch that is under way for longer waits for a database that does not answer.
+_SILENT_S: Final = 1.0
 # What the faults of these names do.
 _WRITE_BEHIND_S: Final = 0.5
 _LEAK: Final = b"\xff" * 16_384
@@ -100,6 +102,7 @@ class Ingest:
         self._segment = journal.segment
         self._unsettled = 0
         self._in_flight: Batch | None = None
+        self._in_flight_since = 0.0
         self.counts = Counts()
         self.breaker = Breaker(faults=faults)
         self.connected = False
@@ -110,6 +113,12 @@ class Ingest:
     def pending_bars(self) -> int:
         """Bars in memory that no commit has confirmed yet."""
         return len(self._builder) + (len(self._in_flight.bars) if self._in_flight else 0)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the database, silence included; empty when it answers."""
+        silent = self._in_flight is not None and time.monotonic() - self._in_flight_since > _SILENT_S
+        return self.last_error or ("no answer" if silent else "")
 
     @property
     def journal_bytes(self) -> int:
@@ -225,7 +234,7 @@ class Ingest:
 
     async def _flush(self) -> None:
         segment, batch = self._segment, self._builder.take()
-        self._in_flight = batch
+        self._in_flight, self._in_flight_since = batch, time.monotonic()
         rows = await self._persist(lambda: self._write(batch))
         self._in_flight = None
         self._journal.release(segment)

@@ -2,7 +2,8 @@
 
 It welcomes sources after everything that the journal holds has been taken up. Asked to stop, it takes no more ticks and
 hands what it has to the database; what the database does not take stays in the journal. It is degraded while the
-database is away, since ticks are still taken and made durable, and while the exchange is that it pulls from.
+database is away or silent, since ticks are still taken and made durable, and while Redis is, or the exchange that it
+pulls from.
 """
 
 import asyncio
@@ -79,14 +80,18 @@ class IngestPart:
                     await self._ingest.drain()
 
     def health(self) -> Health:
-        whole = self._ingest.connected and (self._feed is None or self._feed.connected)
-        state = State.OK if whole else State.DEGRADED
+        lacking = (
+            self._ingest.trouble,
+            self._feed is not None and not self._feed.connected,
+            self._announcer is not None and self._announcer.lost,
+        )
+        state = State.DEGRADED if any(lacking) else State.OK
         return Health(state=state if self._working else State.DOWN, facts=self._facts())
 
     def _facts(self) -> dict[str, Any]:
         counts = self._ingest.counts
         return {
-            "database": self._ingest.last_error or "connected",
+            "database": self._ingest.trouble or "connected",
             "breaker": self._ingest.breaker.state,
             "exchange": "not used" if self._feed is None else self._feed.state,
             "redis": self._announcer.state if self._announcer else "not used",

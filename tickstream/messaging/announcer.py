@@ -46,6 +46,11 @@ class Announcer:
         return self._publisher.state
 
     @property
+    def lost(self) -> bool:
+        """Whether the latest attempt to reach Redis failed."""
+        return self._publisher.lost
+
+    @property
     def waiting(self) -> int:
         return len(self._changed)
 

@@ -100,6 +100,7 @@ class Publisher:
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.connected = False
+        self.lost = False  # whether the latest exchange failed; also False before the first
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._send_loop())
@@ -223,9 +224,9 @@ class Publisher:
     def _note_failure(self, error: Exception) -> None:
         if self.connected:
             log.warning("redis_lost", reason=f"{type(error).__name__}: {error}")
-        self.connected = False
+        self.connected, self.lost = False, True
 
     def _note_success(self) -> None:
         if not self.connected:
             log.info("redis_connected", waiting=len(self._waiting))
-        self.connected = True
+        self.connected, self.lost = True, False
