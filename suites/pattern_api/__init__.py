@@ -1,0 +1,1 @@
+"""Patterns, bars and watchlists over REST: correct, checked, cached, limited, and there when servers are not."""
