@@ -25,11 +25,12 @@ from tickstream.patterns.table import Found, PatternTable, Window
 _SYMBOLS: Final = 40
 _BARS_EACH: Final = 25
 
-Added = Callable[[Sequence[tuple[int, str]]], None]
+Added = Callable[[Sequence[Found], int], None]
 
 
 class Finder:
-    """Use `rows` as one of the ingest's `committed`; `run` until cancelled. `added` hears number and kind of the new.
+    """Use `rows` as one of the ingest's `committed`; `run` until cancelled. `added` hears what was found and kept, with
+    the highest number in the table.
 
     Memory is bounded by `capacity` symbols; of those beyond it the bars are read again when they are needed.
     """
@@ -105,7 +106,7 @@ class Finder:
         seen = {symbol: bars[-2].minute for symbol, bars in unseen.items() if len(bars) > 1}
         if seen:
             found.sort(key=lambda one: one.minute)
-            self._added(await self._table.add(found, seen))
+            self._added(found, await self._table.add(found, seen))
         self._give_back()
         return [symbol for symbol, bars in unseen.items() if len(bars) == _BARS_EACH]
 

@@ -73,8 +73,11 @@ SELECT (SELECT coalesce(max(number), 0) FROM pattern) + row_number() OVER (ORDER
 FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::bigint[], $6::smallint[])
      WITH ORDINALITY AS t(kind, symbol, minute, direction, price, strength, place)
 WHERE NOT EXISTS (SELECT FROM pattern p WHERE (p.symbol, p.minute, p.kind) = (t.symbol, t.minute, t.kind))
-RETURNING number, kind
 """
+
+_NEWEST: Final = "SELECT coalesce(max(number), 0) FROM pattern"
+
+_STANDING: Final = f"SELECT number, ({_NEWEST}) AS newest FROM pattern_told"  # noqa: S608  # as above
 
 _SEE: Final = """
 INSERT INTO pattern_seen AS s (symbol, minute) SELECT * FROM unnest($1::text[], $2::timestamptz[]) AS t(symbol, minute)
@@ -139,27 +142,28 @@ class PatternTable:
             bars[row["symbol"]].append(_bar(row))
         return bars
 
-    async def add(self, found: Sequence[Found], seen: Mapping[str, datetime]) -> list[tuple[int, str]]:
+    async def add(self, found: Sequence[Found], seen: Mapping[str, datetime]) -> int:
         """Number and keep what was `found`, and note up to where was looked: both or neither.
 
-        Returns number and kind of those that were new.
+        Returns the highest number there is then; 0 when nothing was found. What an earlier attempt has kept, of which
+        the answer was lost, is among them.
         """
 
-        async def attempt(connection: asyncpg.Connection) -> list[tuple[int, str]]:
-            added = []
+        async def attempt(connection: asyncpg.Connection) -> int:
+            newest = 0
             async with connection.transaction():
                 if found:
                     await connection.fetch(_ALONE)
-                    added = await connection.fetch(_ADD, *_columns(found))
+                    await connection.execute(_ADD, *_columns(found))
+                    newest = await connection.fetchval(_NEWEST)
                 await connection.execute(_SEE, list(seen), list(seen.values()))
-            return sorted((row["number"], row["kind"]) for row in added)
+            return newest
 
         return await self._insist(attempt)
 
     async def standing(self) -> tuple[int, int]:
         """The number up to which patterns were told, and the highest there is."""
-        query = "SELECT number, (SELECT coalesce(max(number), 0) FROM pattern) AS newest FROM pattern_told"
-        row = await self._insist(lambda connection: connection.fetchrow(query))
+        row = await self._insist(lambda connection: connection.fetchrow(_STANDING))
         return int(row["number"]), int(row["newest"])
 
     async def untold(self, told: int, count: int) -> list[Pattern]:

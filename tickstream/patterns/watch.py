@@ -20,7 +20,7 @@ from tickstream.model import KINDS
 from tickstream.observation import Observation
 from tickstream.patterns.finder import Finder
 from tickstream.patterns.outbox import IDENTITY, Outbox
-from tickstream.patterns.table import PatternTable
+from tickstream.patterns.table import Found, PatternTable
 from tickstream.settings import Settings
 
 
@@ -57,12 +57,12 @@ class PatternWatch:
             facts |= {"told": self._outbox.count, "waiting": self._outbox.waiting, "last_told": self._outbox.told}
         return facts
 
-    def _note(self, added: Sequence[tuple[int, str]]) -> None:
-        self._count += len(added)
-        for _, kind in added:
-            self._found.labels(kind).inc()
-        if added and self._outbox:
-            self._outbox.wake(added[-1][0])
+    def _note(self, found: Sequence[Found], newest: int) -> None:
+        self._count += len(found)
+        for one in found:
+            self._found.labels(one.finding.kind).inc()
+        if found and self._outbox:
+            self._outbox.wake(newest)
 
 
 async def build(settings: Settings, faults: Faults, observation: Observation, stack: AsyncExitStack) -> PatternWatch:
