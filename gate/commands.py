@@ -46,6 +46,16 @@ def _profile(function: Any) -> Any:
     return click.option("--profile", default=None, metavar="NAME", help="Lay this profile over the manifest.")(function)
 
 
+def _jobs(function: Any) -> Any:
+    return click.option(
+        "--jobs",
+        type=click.IntRange(1, 256),
+        default=None,
+        metavar="N",
+        help="How many suites may run side by side. [default: the number of cores]",
+    )(function)
+
+
 @click.group(context_settings=_CONTEXT)
 @click.version_option(__version__, prog_name="gate", message="%(prog)s %(version)s")
 def gate() -> None:
@@ -112,13 +122,7 @@ def _categories(args: list[str]) -> tuple[str, ...]:
 @click.option("-k", "keyword", default=None, metavar="EXPR", help="Run only tests that match (pytest -k).")
 @_profile
 @click.option("--duration", default=None, metavar="D", help="How long suites with a duration run, e.g. 60s, 4h, 24h.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 256),
-    default=None,
-    metavar="N",
-    help="How many suites may run side by side. [default: the number of cores]",
-)
+@_jobs
 @click.option("--fail-fast", is_flag=True, help="Start nothing more once a suite blocks the release.")
 @click.option("--dry-run", is_flag=True, help="Print what would run, in which order, beside what; run nothing.")
 @click.option("--quiet", is_flag=True, help="Print the decision alone.")
@@ -328,15 +332,10 @@ def report(run: str, form: str, target: Path | None, output: Path | None) -> int
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @_config
 @_profile
+@click.option("--suite", "suites", multiple=True, metavar="NAME", help="Only drills that expect findings of it.")
+@_jobs
 @click.option(
-    "--suite", "suites", multiple=True, metavar="NAME", help="Only drills that expect findings of this suite."
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 256),
-    default=None,
-    metavar="N",
-    help="How many suites of one drill may run side by side. [default: the number of cores]",
+    "--baseline", default=None, metavar="RUN", help="Take this GO run of the same commit as the one without a fault."
 )
 @click.option("--require-all", is_flag=True, help="End with 10 when a limit that blocks has no drill.")
 @click.option("--list", "listed", is_flag=True, help="List the drills with what they expect and end.")
@@ -348,6 +347,7 @@ def drill(
     profile: str | None,
     suites: tuple[str, ...],
     jobs: int | None,
+    baseline: str | None,
     output: Path | None,
     **flags: bool,
 ) -> int:
@@ -381,6 +381,7 @@ def drill(
         jobs=jobs,
         suites=suites,
         require_all=flags["require_all"],
+        baseline=baseline,
     )
     progress = terminal.choose_drills(quiet=flags["quiet"], stream=sys.stdout)
     return drills.carry_out(manifest, chosen, setting, progress).exit_code

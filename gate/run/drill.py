@@ -26,15 +26,14 @@ from gate.model import (
     DrillState,
     Identity,
     Manifest,
-    Plan,
-    Selection,
+    Record,
     Service,
     Sighting,
 )
 from gate.protocols import Progress
 from gate.redact import Redactor
 from gate.report import drill_html, drill_markdown
-from gate.run import declaration, drill_verdict, release
+from gate.run import declaration, drill_verdict, release, stored
 from gate.run.drill_commands import Commands
 from gate.run.interrupts import Interrupts
 
@@ -63,13 +62,14 @@ class DrillProgress(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Where and how the drills run; `suites` and `require_all` as on the command line."""
+    """Where and how the drills run; `suites`, `require_all` and `baseline` (an earlier run) as on the command line."""
 
     project_dir: Path
     root: Path
     jobs: int | None = None
     suites: tuple[str, ...] = ()
     require_all: bool = False
+    baseline: str | None = None
 
 
 def choose(manifest: Manifest, names: Sequence[str], suites: Sequence[str]) -> tuple[Drill, ...]:
@@ -102,20 +102,44 @@ def choose(manifest: Manifest, names: Sequence[str], suites: Sequence[str]) -> t
 def carry_out(manifest: Manifest, chosen: Sequence[Drill], setting: Setting, progress: DrillProgress) -> DrillMatrix:
     """Run the suites without a fault, then each of `chosen` alone; write the matrix and return it.
 
-    Raises GateError when the folder cannot be made or the matrix not be written.
+    Raises GateError when the folder cannot be made or the matrix not be written, UsageError for an earlier run that
+    cannot stand in for the one without a fault.
     """
     root = setting.root / FOLDER
+    earlier = _earlier(manifest, chosen, setting)
     with Interrupts() as interrupts, release.new_directory(root) as directory:
         release.point_latest(root, directory)
         began = _Began(at=time.time(), identity=identity.read_identity(setting.project_dir))
         session = _Session(manifest, setting, directory.path, progress, interrupts)
         progress.drills_started(manifest.project, len(chosen), directory.path)
-        seen = session.without_fault(chosen)
+        seen = session.without_fault(_suites(manifest, chosen), earlier)
         results = tuple(session.drill(drill, seen) for drill in chosen)
         matrix = session.matrix(began, directory.run_id, seen, results)
         matrix = _write(directory, matrix, release.redactor(manifest))
         progress.drilled(matrix, directory.path)
         return matrix
+
+
+def _suites(manifest: Manifest, chosen: Sequence[Drill]) -> tuple[str, ...]:
+    """The declared suites that the drills expect findings of."""
+    declared = {suite.name for suite in manifest.suites}
+    return tuple(dict.fromkeys(name for drill in chosen for name in drill.suites if name in declared))
+
+
+def _earlier(manifest: Manifest, chosen: Sequence[Drill], setting: Setting) -> Record | None:
+    """The run that was named as proof, judged again. Raises UsageError when it proves nothing about this tree."""
+    if setting.baseline is None:
+        return None
+    record = stored.judge(setting.root, setting.baseline, config=None, profile=None).record
+    problem = drill_verdict.unusable(
+        record, manifest, identity.read_identity(setting.project_dir), _suites(manifest, chosen)
+    )
+    if store.open_run(setting.root, setting.baseline).read_record() != record:
+        problem = "its evidence or its record has changed since"
+    if problem:
+        hint = "leave --baseline out, so that the suites run without a fault first"
+        raise UsageError(f"run {record.run_id} cannot stand in for a run without a fault: {problem}", hint=hint)
+    return record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,27 +159,17 @@ class _Session:
         self._runs = folder / RUNS
         self._progress = progress
         self._interrupts = interrupts
-        self._declared = frozenset(suite.name for suite in manifest.suites)
         self._baseline_run: str | None = None
         self._spoilt = ""
 
     # ---- the runs --------------------------------------------------------------------------------------------------
 
-    def without_fault(self, chosen: Sequence[Drill]) -> tuple[Baseline, ...]:
-        """The suites of all drills, whole, as they are."""
-        names = tuple(dict.fromkeys(name for drill in chosen for name in drill.suites if name in self._declared))
+    def without_fault(self, names: tuple[str, ...], earlier: Record | None) -> tuple[Baseline, ...]:
+        """The suites `names`, whole, as they are; or as they were in the run `earlier`."""
         if not names:
             return ()
         try:
-            with closing(self._progress.watch("", names)) as watching:
-                record = release.run(
-                    self._plan(self._manifest, names),
-                    project_dir=self._setting.project_dir,
-                    root=self._runs,
-                    progress=watching,
-                    fault=release.NO_FAULT,
-                    listening=self._interrupts,
-                )
+            record = earlier or self._run(self._manifest, names)
         except GateError as error:
             seen = tuple(Baseline(suite=n, state=BaselineState.NOT_KNOWN, alarms=(error.message,)) for n in names)
         else:
@@ -168,7 +182,7 @@ class _Session:
         """One drill from its start to its result."""
         began = time.monotonic()
         hindrance = self._hindrance(drill, seen)
-        result = self._not_run(drill, *hindrance) if hindrance else self._run(drill)
+        result = self._not_run(drill, *hindrance) if hindrance else self._carried_out(drill)
         result = replace(result, duration_s=round(time.monotonic() - began, 3))
         self._progress.drill_ended(result)
         return result
@@ -197,21 +211,12 @@ class _Session:
             reason=reason,
         )
 
-    def _run(self, drill: Drill) -> DrillResult:
+    def _carried_out(self, drill: Drill) -> DrillResult:
         overridden = {service.name: service for service in drill.services}
         services = tuple(overridden.get(service.name, service) for service in self._manifest.services)
         commands = Commands(drill)
         try:
-            plan = self._plan(replace(self._manifest, services=services), drill.suites, drill.only)
-            with closing(self._progress.watch(drill.name, drill.suites)) as watching:
-                record = release.run(
-                    plan,
-                    project_dir=self._setting.project_dir,
-                    root=self._runs,
-                    progress=watching,
-                    fault=commands.fault,
-                    listening=self._interrupts,
-                )
+            record = self._run(replace(self._manifest, services=services), drill.suites, drill, commands.fault)
         except GateError as error:
             return self._not_run(drill, DrillState.BROKEN, error.message)
         finally:
@@ -229,9 +234,24 @@ class _Session:
             run_id=record.run_id,
         )
 
-    def _plan(self, manifest: Manifest, suites: tuple[str, ...], only: str | None = None) -> Plan:
-        chosen: Selection = declaration.selection(suites=suites, keyword=only, jobs=self._setting.jobs)
-        return declaration.plan(manifest, chosen, root=self._setting.root)
+    def _run(
+        self,
+        manifest: Manifest,
+        suites: tuple[str, ...],
+        drill: Drill | None = None,
+        fault: release.Fault = release.NO_FAULT,
+    ) -> Record:
+        chosen = declaration.selection(suites=suites, keyword=drill.only if drill else None, jobs=self._setting.jobs)
+        plan = declaration.plan(manifest, chosen, root=self._setting.root)
+        with closing(self._progress.watch(drill.name if drill else "", suites)) as watching:
+            return release.run(
+                plan,
+                project_dir=self._setting.project_dir,
+                root=self._runs,
+                progress=watching,
+                fault=fault,
+                listening=self._interrupts,
+            )
 
     # ---- the matrix ------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from gate.model import (
     DrillMatrix,
     DrillState,
     Finding,
+    Identity,
     Manifest,
     Record,
     ServiceState,
@@ -54,6 +55,23 @@ def baselines(suites: Iterable[str], record: Record) -> tuple[Baseline, ...]:
     """How each of `suites` did in the run without a fault; what is wrong with the run is held against all."""
     results = {result.name: result for result in record.suites}
     return tuple(_baseline(name, record, results.get(name)) for name in suites)
+
+
+def unusable(earlier: Record, manifest: Manifest, now: Identity, suites: Iterable[str]) -> str:
+    """Why an earlier run proves nothing about `suites` as they are now; empty when it does."""
+    whole = {result.name for result in earlier.suites if result.narrowed_by is None and result.started_at is not None}
+    missing = [name for name in suites if name not in whole]
+    reasons = {
+        f"its decision is {earlier.decision}": earlier.decision not in _GO or interrupted(earlier),
+        "it was decided under another manifest": earlier.manifest_digest != manifest.digest,
+        f"its profile is {earlier.profile or 'the default'}": earlier.profile != manifest.profile,
+        "no commit is bound to it": earlier.commit is None,
+        f"it is about commit {earlier.commit}, which is not the one that is checked out": earlier.commit != now.commit,
+        "there were uncommitted changes then": earlier.dirty is not False,
+        "there are uncommitted changes now": now.dirty is not False,
+        f"it did not run {', '.join(missing)} whole": bool(missing),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def _baseline(name: str, record: Record, result: SuiteResult | None) -> Baseline:

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -199,6 +200,21 @@ def test_an_override_goes_before_an_address_in_the_environment_and_all_caught_is
         elsewhere.shutdown()
     assert (seen.run.exit_code, seen.states()) == (0, {"override": "CAUGHT"}), seen.run.stdout
     assert seen.run.stdout.splitlines()[-1].startswith("ALL CAUGHT  1 of 1 drill caught")
+
+
+def test_an_earlier_go_of_the_same_commit_stands_in_for_the_run_without_a_fault(project: Project) -> None:
+    prepared(project)
+    project.write(".gitignore", "reports/\nport\nbroken\n__pycache__/\n")
+    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"]):
+        subprocess.run(["git", *command], cwd=project.folder, check=True)
+    assert project.gate("run").exit_code == 0
+    seen = drilled(project, "files", "--baseline", "latest")
+    assert (seen.run.exit_code, seen.states()) == (0, {"files": "CAUGHT"}), seen.run.stdout + seen.run.stderr
+    assert seen.matrix["baseline_run"] == project.record()["run_id"]
+    assert len([entry for entry in (seen.folder / "runs").iterdir() if entry.is_dir() and not entry.is_symlink()]) == 1
+    project.write("suites/s/test_s.py", TESTS + "def test_more(): pass\n")
+    refused = project.gate("drill", "files", "--baseline", "latest")
+    assert (refused.exit_code, "there are uncommitted changes now" in refused.stderr) == (2, True)
 
 
 def test_a_wrong_name_is_refused_and_nothing_runs(project: Project) -> None:

@@ -19,6 +19,7 @@ from gate.model import (
     DrillResult,
     DrillState,
     Finding,
+    Identity,
     Record,
     ServiceOutcome,
     ServiceState,
@@ -170,6 +171,42 @@ def test_a_suite_proves_something_only_when_it_is_go_without_a_fault(
 
 def test_a_suite_that_was_not_judged_is_not_known() -> None:
     assert drill_verdict.baselines(("b",), record(finding(status=Status.PASS)))[0].state is BaselineState.NOT_KNOWN
+
+
+EARLIER = {"commit": "c0ffee", "dirty": False, "manifest_digest": manifest_of().digest, "profile": None}
+
+
+@pytest.mark.parametrize(
+    ("changed", "now", "words"),
+    [
+        ({}, {}, ""),
+        ({"decision": Decision.NO_GO}, {}, "its decision is NO_GO"),
+        ({"exit_code": 130}, {}, "its decision"),
+        ({"manifest_digest": "other"}, {}, "under another manifest"),
+        ({"profile": "nightly"}, {}, "its profile is nightly"),
+        ({"commit": None}, {"commit": None}, "no commit is bound to it"),
+        ({}, {"commit": "beef"}, "about commit c0ffee"),
+        ({"dirty": True}, {}, "uncommitted changes then"),
+        ({"dirty": None}, {}, "uncommitted changes then"),
+        ({}, {"dirty": True}, "uncommitted changes now"),
+    ],
+)
+def test_an_earlier_run_stands_in_only_when_it_is_about_this_very_tree(
+    changed: dict[str, Any], now: dict[str, Any], words: str
+) -> None:
+    earlier = record(finding(status=Status.PASS), **{**EARLIER, **changed})
+    identity = Identity(**{"commit": "c0ffee", "dirty": False, **now})
+    problem = drill_verdict.unusable(earlier, manifest_of(), identity, ["a"])
+    assert words in problem
+    assert bool(problem) is bool(words)
+
+
+def test_an_earlier_run_must_have_run_every_suite_whole() -> None:
+    earlier = record(finding(status=Status.PASS), **EARLIER)
+    identity = Identity(commit="c0ffee", dirty=False)
+    assert drill_verdict.unusable(earlier, manifest_of(), identity, ["a", "b"]) == "it did not run b whole"
+    narrowed = replace(earlier, suites=(replace(earlier.suites[0], narrowed_by="-k x"),))
+    assert drill_verdict.unusable(narrowed, manifest_of(), identity, ["a"]) == "it did not run a whole"
 
 
 # ---- all of them ------------------------------------------------------------------------------------------------
