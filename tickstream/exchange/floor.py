@@ -16,7 +16,7 @@ from tickstream.model import Tick
 
 FAR: Final = 1_000_000_000  # ticks; nobody can have had that many more than this exchange knows of
 _NAP_S: Final = 0.005  # at high rates ticks are handed out in lots of this length
-_LONG_NAP_S: Final = 0.1  # however far away the next tick is: the day may have been found to be further on meanwhile
+_LONG_NAP_S: Final = 0.1  # however far away the next tick is: meanwhile whoever waits may have changed its mind
 
 
 class BeyondTheDay(Exception):
@@ -50,10 +50,11 @@ class Floor:
             self._before, self._since_s = sequence, self._clock()
 
     async def next(self, first: int, count: int) -> list[Tick]:
-        """The ticks from `first` on, at most `count`, as soon as the first of them has happened."""
-        while (ready := self._ready(first)) <= 0:  # noqa: ASYNC110  # what is waited for is the time of day
+        """The ticks from `first` on that have happened, at most `count`. Waits a moment if there are none; [] then."""
+        if self._ready(first) <= 0:
             await asyncio.sleep(self._nap_s(first))
-        return await self._tape.read(first, min(count, ready))
+        ready = self._ready(first)
+        return await self._tape.read(first, min(count, ready)) if ready > 0 else []
 
     def _ready(self, first: int) -> int:
         """How many ticks from `first` on could be had now."""
@@ -62,7 +63,7 @@ class Floor:
         return FAR if self._tape.end is None else self._tape.end - first + 1
 
     def _nap_s(self, first: int) -> float:
-        if not self._rate_per_s or (self._tape.end is not None and first > self._tape.end):
+        if not self._rate_per_s:
             return _LONG_NAP_S
         due_s = self._since_s + (first - self._before) / self._rate_per_s
         return min(_LONG_NAP_S, max(_NAP_S, due_s - self._clock()))

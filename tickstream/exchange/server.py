@@ -135,8 +135,8 @@ class _Taker:
                 await self._heard.wait()
             first = self._next
             ticks = await self._floor.next(first, _FRAME_TICKS)
-            if first != self._next:
-                continue  # the client has changed its mind meanwhile
+            if not ticks or first != self._next:
+                continue  # nothing has happened, or the client has changed its mind meanwhile
             self._next = ticks[-1].sequence + 1
             self._unacknowledged.append(ticks[-1].sequence)
             await self._connection.send(wire.encode(wire.Ticks(ticks)))

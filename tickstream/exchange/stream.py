@@ -9,7 +9,6 @@ nothing gathers.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -77,7 +76,7 @@ class Watcher:
         following = self._floor.happened + 1
         heartbeat_at = self._clock() + self._heartbeat_s
         while True:
-            for tick in await self._next(following, heartbeat_at - self._clock()):
+            for tick in await self._floor.next(following, _LOT):
                 following = tick.sequence + 1
                 for message in self._messages(tick):
                     await send(_text(message))
@@ -86,12 +85,6 @@ class Watcher:
                 await send(_text(Heartbeat(self._floor.happened)))
                 heartbeat_at = self._clock() + self._heartbeat_s
             await asyncio.sleep(0)  # a watcher of quiet symbols in a busy market must not keep others from their turn
-
-    async def _next(self, first: int, within_s: float) -> list[Tick]:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, within_s)):
-                return await self._floor.next(first, _LOT)
-        return []
 
     def _messages(self, tick: Tick) -> Iterator[Trade | BookMessage]:
         if self._wanted and tick.symbol not in self._wanted:

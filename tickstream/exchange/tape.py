@@ -25,7 +25,7 @@ class Tape:
         self._rules = rules
         self.end = end
         self._blocks: OrderedDict[int, list[Tick]] = OrderedDict()
-        self._standing: OrderedDict[int, Market] = OrderedDict({0: Market(rules)})
+        self._standing: OrderedDict[int, Market] = OrderedDict()
         self._marks: dict[int, Mark] = {0: Market(rules).mark()}
         self._every = 1  # blocks between two marks
         self.head = 0
@@ -50,17 +50,17 @@ class Tape:
 
     async def _make(self, wanted: int) -> list[Tick]:
         block, market = self._nearest(wanted)
-        while True:
-            ticks = self._advance(block, market)
-            if block == wanted:
-                return self._keep(block, ticks)
+        while block < wanted:
+            market.take(BLOCK)
             block += 1
+            self._note(block, market)
             await asyncio.sleep(0)
-
-    def _keep(self, block: int, ticks: list[Tick]) -> list[Tick]:
-        self._blocks[block] = ticks
-        if len(self._blocks) > _KEPT_BLOCKS:
-            self._blocks.popitem(last=False)
+        self._blocks[wanted] = ticks = market.take(BLOCK)
+        self._note(wanted + 1, market)
+        self._standing[wanted + 1] = market
+        for kept, most in ((self._blocks, _KEPT_BLOCKS), (self._standing, _STANDING)):
+            if len(kept) > most:
+                kept.popitem(last=False)
         return ticks
 
     def _nearest(self, wanted: int) -> tuple[int, Market]:
@@ -69,15 +69,6 @@ class Tape:
             return wanted, self._standing.pop(wanted)
         block = max(number for number in self._marks if number <= wanted)
         return block, Market.at(self._rules, self._marks[block])
-
-    def _advance(self, block: int, market: Market) -> list[Tick]:
-        """Make `block`; the market then stands at the next one."""
-        ticks = market.take(BLOCK)
-        self._standing[block + 1] = market
-        if len(self._standing) > _STANDING:
-            self._standing.popitem(last=False)
-        self._note(block + 1, market)
-        return ticks
 
     def _note(self, block: int, market: Market) -> None:
         if block % self._every or block in self._marks:
