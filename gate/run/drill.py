@@ -198,7 +198,7 @@ class _Session:
             return DrillState.BROKEN, f"only another profile declares {', '.join(elsewhere)}; choose it with --profile"
         wrong = [one.suite for one in seen if one.suite in drill.suites and one.state is not BaselineState.GO]
         if wrong:
-            return DrillState.NOT_PROVEN, f"not run: without a fault {', '.join(wrong)} is not GO"
+            return DrillState.NOT_PROVEN, f"not run: not GO without a fault: {', '.join(wrong)}"
         return None
 
     def _not_run(self, drill: Drill, state: DrillState, reason: str) -> DrillResult:

@@ -147,7 +147,7 @@ def _summary(matrix: DrillMatrix, folder: Path) -> Iterator[Line]:
             yield from ((("      ", ""), (alarm, "")) for alarm in one.alarms)
         yield ()
     for drill in matrix.drills:
-        if drill.state is not DrillState.CAUGHT:
+        if drill.state not in (DrillState.CAUGHT, DrillState.NOT_PROVEN):
             yield from _not_caught(drill)
     blocking = [one.finding for one in matrix.undrilled if one.severity is Severity.BLOCKER]
     if blocking:

@@ -44,6 +44,7 @@ pathlib.Path("port").write_text(str(server.server_port))
 print("up", flush=True)
 server.serve_forever()
 """
+SECRET = "quite-a-hidden-value-17"
 SUITE = """
 needs: [app]
 thresholds: {lost: total == 0, wrong: total == 0, calm: total == 0, odd: [{check: total == 0, severity: major}]}
@@ -54,14 +55,14 @@ drills:
   everywhere: {env: {MODE: bad}, only: orders or app, expect: [s/threshold/lost.total, s/threshold/wrong.total]}
   files: {before: [sh, -c, "touch broken; echo $MODE"], after: [rm, broken], env: {MODE: good}, only: orders,
           expect: [s/threshold/lost.total]}
-  useless: {env: {OTHER: "1"}, only: orders, expect: [s/threshold/lost.total]}
+  useless: {env: {SHOP_TOKEN: SECRET}, only: orders, expect: [s/threshold/lost.total]}
   warns: {env: {MODE: odd}, only: orders, expect: [s/threshold/odd.total]}
   wrong: {before: [touch, broken], after: [rm, broken], only: orders,
           expect: [s/threshold/calm.total, s/threshold/lost.total]}
   bad: {before: [sh, -c, "echo cannot do it; exit 3"], after: [touch, mended], expect: [s/threshold/lost.total]}
   spoils: {before: ["false"], after: ["false"], expect: [s/threshold/lost.total]}
   later: {env: {MODE: bad}, expect: [s/threshold/lost.total]}
-"""
+""".replace("SECRET", SECRET)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +153,13 @@ def test_every_run_is_kept_apart_from_the_real_ones_and_can_be_judged_again(all_
     again = all_drills.project.gate("judge", ids[0], "--output", str(runs))
     assert (again.exit_code, "byte for byte" in again.stdout) == (10, True)
     assert (runs / ids[1] / "drill/before/output.log").read_text() == "good\n", "it runs with the drill's environment"
+
+
+def test_a_secret_in_a_fault_is_written_nowhere(all_drills: Drilled) -> None:
+    assert all_drills.drill("useless")["fault"] == ["SHOP_TOKEN=[redacted]"]
+    files = [path for path in all_drills.folder.resolve().rglob("*") if path.is_file()]
+    assert len(files) > 50
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
 
 
 def test_a_ci_system_hears_of_the_drills_and_of_no_single_run(all_drills: Drilled) -> None:
