@@ -14,6 +14,7 @@ from suites.oracle import Ohlcv
 from suites.waiting import until
 
 _BARS = "SELECT symbol, minute, open, high, low, close, volume, trades FROM ohlcv_1min"
+_APPLIED = "SELECT coalesce(max(applied), 0) FROM tick_source WHERE source = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,17 @@ class Database:
             rows = await connection.fetch(_BARS + " WHERE starts_with(symbol, $1)", symbol_prefix)
         return {(row[0], row[1]): Ohlcv(*row[2:]) for row in rows}
 
+    async def applied(self, source: str) -> int:
+        """Up to which sequence the ticks of `source` are in their bars now."""
+        async with self.connect() as connection:
+            return int(await connection.fetchval(_APPLIED, source))
+
     async def settled(self, source: str, sequence: int) -> None:
         """Return when the ticks of `source` up to `sequence` are in their bars."""
-        query = "SELECT coalesce(max(applied), 0) FROM tick_source WHERE source = $1"
         async with self.connect() as connection:
 
             async def settled() -> bool:
-                return bool(await connection.fetchval(query, source) >= sequence)
+                return bool(await connection.fetchval(_APPLIED, source) >= sequence)
 
             await until(settled)
 
