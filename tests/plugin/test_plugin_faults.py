@@ -14,51 +14,9 @@ import pytest
 
 from gate.plugin.faults import Faults
 from gate.plugin.faults.proxy import Proxy
-from gate.plugin.faults.weather import Shape
-
-
-class Server:
-    """Answers every piece it receives with the same bytes; `received` holds all of them, `ended` how each ended."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.received = b""
-        self.ended: list[str] = []
-        self.links: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                link, _ = self._listener.accept()
-                self.links.append(link)
-                self._threads.append(threading.Thread(target=self._answer, args=(link,)))
-                self._threads[-1].start()
-
-    def _answer(self, link: socket.socket) -> None:
-        ended = "closed"
-        with link:
-            try:
-                while data := link.recv(65536):
-                    self.received += data
-                    link.sendall(data)
-            except OSError:
-                ended = "reset"
-        self.ended.append(ended)
-
-    def join(self) -> None:
-        """Wait until every connection has ended."""
-        for thread in self._threads[1:]:
-            thread.join(10)
-            assert not thread.is_alive()
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._threads[0].join()
-        self._listener.close()
-        self.join()
+from gate.plugin.faults.relay import Link
+from gate.plugin.faults.weather import CHUNK, Shape
+from tests.plugin.echo import Server
 
 
 @pytest.fixture
@@ -210,6 +168,41 @@ def test_nothing_passes_a_blackhole_downwards(proxy: Proxy, server: Server) -> N
         assert answer(sock, 4) == b"news"
 
 
+def test_the_end_of_a_connection_does_not_pass_a_blackhole(proxy: Proxy, server: Server) -> None:
+    with connect(proxy) as sock:
+        assert asked(sock, b"a") == b"a"
+        proxy.blackhole()
+    proxy.wait_refused(5)
+    assert (server.ended, proxy.connections) == ([], 1)
+    proxy.heal()
+    server.join()
+    assert server.ended == ["closed"]
+
+
+def test_a_blackhole_holds_what_has_passed_in_part(proxy: Proxy, server: Server) -> None:
+    proxy.slice(3, pause_s=3600, direction="up")
+    with connect(proxy) as sock:
+        sock.sendall(b"012345")
+        assert answer(sock, 3) == b"012"
+        proxy.blackhole()
+        proxy.wait_refused(5)
+        assert server.received == b"012"
+        proxy.heal()
+        assert answer(sock, 3) == b"345"
+
+
+def test_a_connection_that_has_only_been_accepted_is_broken_too(proxy: Proxy) -> None:
+    near, client = socket.socketpair()
+
+    async def scene() -> None:
+        proxy._relay.links.add(Link(proxy._relay, near))
+        await proxy._relay.reset()
+
+    proxy._thread.run(scene())
+    assert (near.fileno(), proxy.connections) == (-1, 0)
+    client.close()
+
+
 def test_who_comes_during_a_blackhole_hangs_until_it_heals(proxy: Proxy, server: Server) -> None:
     proxy.blackhole()
     with connect(proxy) as sock:
@@ -229,7 +222,8 @@ def test_a_blackhole_takes_in_one_chunk_and_then_the_sender_feels_it(proxy: Prox
         with pytest.raises(BlockingIOError):
             deque(map(sock.send, endless), maxlen=0)
         proxy.wait_refused(5)
-        assert proxy.bytes_up == 1
+        (link,) = proxy._relay.links
+        assert (proxy.bytes_up, link._streams[0]._held <= CHUNK) == (1, True)
 
 
 @pytest.mark.parametrize("direction", ["up", "down", "both"])
@@ -303,6 +297,18 @@ def test_a_request_arrives_and_its_answer_does_not(proxy: Proxy, server: Server)
     assert (server.received, proxy.cuts) == (b"BEGINCOMMIT;", 1)
     with connect(proxy) as sock:
         assert asked(sock, b"COMMIT") == b"COMMIT"
+    assert proxy.cuts == 1
+
+
+def test_only_an_answer_is_cut_off_and_no_later_request(proxy: Proxy, server: Server) -> None:
+    proxy.cut_answer_to(b"COMMIT")
+    with connect(proxy) as sock:
+        sock.sendall(b"SILENT COMMIT")
+        assert server.arrived.get(timeout=10) == b"SILENT COMMIT"
+        sock.sendall(b"more")
+        with pytest.raises(ConnectionResetError):
+            sock.recv(1)
+    assert server.arrived.get(timeout=10) == b"more"
     assert proxy.cuts == 1
 
 
