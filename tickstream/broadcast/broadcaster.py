@@ -12,28 +12,27 @@ from typing import Final
 from websockets.http11 import Request
 
 from tickstream import log
+from tickstream.broadcast import spoilt
 from tickstream.broadcast.connection import Connection
 from tickstream.broadcast.exchange import AWAY, Exchange
-from tickstream.broadcast.fanout import Fanout
-from tickstream.broadcast.filters import Filters
 from tickstream.broadcast.gate import Gate, NotAllowed, NotAuthorised
 from tickstream.broadcast.metrics import Metrics
-from tickstream.broadcast.places import Places, Subscription
+from tickstream.broadcast.places import Places
 from tickstream.broadcast.protocol import MAX_FRAME_BYTES, Code
-from tickstream.broadcast.roster import Roster, TooMany, with_silence
+from tickstream.broadcast.roster import Roster, TooMany, look_every_s
 from tickstream.broadcast.session import NOT_ALLOWED, NOT_AUTHORISED, Session
-from tickstream.broadcast.stream import Entry, Listener, PatternStream
+from tickstream.broadcast.stream import Entry, PatternStream
 from tickstream.faults import Faults
 from tickstream.messaging.messages import Names
 from tickstream.observation import Observation
 from tickstream.settings import Settings
 from tickstream.tokens import Identity
 
-_GOODBYE_S: Final = 1.5
+_GOODBYE_S: Final = 0.5
 _SOON: Final = {"Retry-After": "1"}
 
 
-class Broadcaster(Listener):
+class Broadcaster:
     """`work` until cancelled; `connect` for every connection; `stop` to say goodbye to all."""
 
     def __init__(self, settings: Settings, faults: Faults, observation: Observation) -> None:
@@ -49,7 +48,8 @@ class Broadcaster(Listener):
         self.exchange = Exchange(url, faults)
         self.stream = PatternStream(url, names, self.exchange, faults)
         self.places = Places(self.exchange, self.stream, names.prefix, per_user=settings.max_per_user)
-        self.fanout = Fanout(self.metrics)
+        self.fanout = spoilt.fanout(self.metrics, faults)
+        self.past = spoilt.past(self.places.open, faults)
         self.roster = Roster(
             max_subscribers=settings.max_subscribers,
             max_per_user=settings.max_per_user,
@@ -108,14 +108,6 @@ class Broadcaster(Listener):
         if self._faults.on("crash_on_frame") and self._failed is not None and not self._failed.done():
             self._failed.set_exception(ValueError(reason))
 
-    # ---- the past -------------------------------------------------------------------------------------------------
-
-    def replayed(self, page: list[Entry]) -> list[Entry]:
-        return page
-
-    def filters_for_replay(self, subscription: Subscription) -> Filters:
-        return subscription.filters
-
     # ---- what the stream tells ------------------------------------------------------------------------------------
 
     def entry(self, entry: Entry) -> None:
@@ -149,9 +141,12 @@ class Broadcaster(Listener):
         for session in sessions:
             session.end(Code.GOING_AWAY, "the service stops")
         await self.places.flush()
+        closed = [asyncio.create_task(session.connection.closed.wait()) for session in sessions]
+        if closed:
+            await asyncio.wait(closed, timeout=_GOODBYE_S)
 
     async def close(self) -> None:
-        for task in self._tasks:
+        for task in tuple(self._tasks):
             task.cancel()
         await self.stream.close()
         await self.exchange.close()
@@ -201,7 +196,7 @@ class Broadcaster(Listener):
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(with_silence(self.heartbeat_s))
+            await asyncio.sleep(look_every_s(self.heartbeat_s))
             self.roster.look(loop.time(), time.time())
 
     def _buffered(self) -> int:

@@ -24,7 +24,8 @@ _HIGH: Final = 64 * 1024
 UNREAD: Final = "you do not read what is sent to you"
 _REASON_BYTES: Final = 120  # a close frame has room for 123
 _PING: Final = Frame(Opcode.PING, b"").serialize(mask=False)
-_QUIET: Final = logging.getLogger("tickstream.quiet")
+_QUIET: Final = logging.getLogger("tickstream.websockets")
+_QUIET.setLevel(logging.ERROR)  # it would tell of every connection
 
 
 class Owner(Protocol):
@@ -50,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._websocket = ServerProtocol(max_size=max_frame_bytes, logger=_QUIET)
         self._client_bytes = client_bytes
         self._loop = asyncio.get_running_loop()
+        self.closed = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
         self._received = 0
@@ -83,6 +85,7 @@ class Connection(asyncio.Protocol):
         if self._goodbye is not None:
             self._goodbye.cancel()
         self._writable.set()
+        self.closed.set()
         self._leave()
 
     def pause_writing(self) -> None:
@@ -131,7 +134,8 @@ class Connection(asyncio.Protocol):
     async def drained(self) -> None:
         """Return when the client has read most of what was sent to it, or is gone."""
         await asyncio.sleep(0)
-        await self._writable.wait()
+        if self._client_bytes:
+            await self._writable.wait()
 
     def ping(self) -> None:
         self.pinged_at = self._loop.time()

@@ -25,15 +25,13 @@ class Fanout:
         self._live.pop(session, None)
 
     def send(self, entry: Entry) -> None:
-        pattern = entry.pattern
-        if pattern is None:
+        if entry.pattern is None:
             return
         began = time.perf_counter()
         sent = 0
         for session in tuple(self._live):
-            subscription = session.subscription
-            if subscription is not None and subscription.filters.current.wants(pattern):
-                session.send(entry)
+            if self._wanted(session, entry):
+                self._give(session, entry)
                 sent += 1
         self._metrics.sent.inc(sent)
         self._metrics.fanout.observe(time.perf_counter() - began)
@@ -41,3 +39,10 @@ class Fanout:
     def tell_missed(self, count: int) -> None:
         for session in tuple(self._live):
             session.tell_missed(count)
+
+    def _wanted(self, session: "Session", entry: Entry) -> bool:
+        subscription, pattern = session.subscription, entry.pattern
+        return subscription is not None and pattern is not None and subscription.filters.current.wants(pattern)
+
+    def _give(self, session: "Session", entry: Entry) -> None:
+        session.send(entry)

@@ -32,8 +32,7 @@ class BroadcastPart:
         self._working = False
 
     async def run(self, listening: Listening) -> None:
-        listener = socket.create_server((self._settings.host, self._settings.broadcast_port), backlog=_BACKLOG)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)  # inherited by every connection
+        listener = _listen(self._settings.host, self._settings.broadcast_port)
         port = int(listener.getsockname()[1])
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._broadcaster.connect, sock=listener, backlog=_BACKLOG)
@@ -69,6 +68,14 @@ class BroadcastPart:
                 "head": stream.head,
             },
         )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket whose options every connection inherits. Raises OSError when the port is taken."""
+    listener = socket.create_server((host, port), backlog=_BACKLOG)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 async def build(settings: Settings, faults: Faults, observation: Observation, stack: AsyncExitStack) -> BroadcastPart:

@@ -49,15 +49,16 @@ class Places:
         self._per_user = per_user
         self.open: dict[tuple[str, str], Subscription] = {}
         self._changed: dict[tuple[str, str], Subscription] = {}
+        self._saving: dict[tuple[str, str], Subscription] = {}
         self._arrived = asyncio.Event()
 
     async def join(self, user: str, device: str) -> Subscription:
         """The subscription of this name, shared from now on until `leave`. Raises one of AWAY while Redis is."""
         key = (user, device)
-        held = self.open.get(key) or self._changed.get(key)
+        held = self._held(key)
         if held is None:
             loaded = await self._load(user, device)
-            held = self.open.get(key) or self._changed.get(key) or loaded
+            held = self._held(key) or loaded
         self.open[key] = held
         held.users += 1
         return held
@@ -101,7 +102,8 @@ class Places:
 
     async def flush(self) -> bool:
         """Write what has changed; whether that succeeded."""
-        changed, self._changed = self._changed, {}
+        changed = self._saving = self._changed
+        self._changed = {}
         places = [(subscription, subscription.place) for subscription in changed.values()]
         results = await asyncio.gather(*(self._write(one) for one in changed.values()), return_exceptions=True)
         done = True
@@ -116,6 +118,7 @@ class Places:
                 waiting, subscription.waiting = subscription.waiting, set()
                 for told in waiting:
                     told(place)
+        self._saving = {}
         return done
 
     async def _write(self, subscription: Subscription) -> None:
@@ -145,6 +148,10 @@ class Places:
         idle = sorted((at, device) for device, at in places.items() if (user, device) not in self.open)
         for _, device in idle[: max(0, len(places) - self._per_user + 1)]:
             await self._exchange.do("HDEL", self._key(user), _PLACE + device, _FILTERS + device)
+
+    def _held(self, key: tuple[str, str]) -> Subscription | None:
+        """What Redis may not have yet goes before what it has."""
+        return self.open.get(key) or self._changed.get(key) or self._saving.get(key)
 
     def _key(self, user: str) -> str:
         return f"{self._prefix}broadcast:{user}"

@@ -4,7 +4,6 @@ Everything here counts at once: a connection that ends, or that is given up as d
 """
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from tickstream.broadcast.protocol import Code
@@ -96,10 +95,6 @@ class Roster:
             session.connection.abort()
 
 
-def with_silence(heartbeat_s: float) -> float:
+def look_every_s(heartbeat_s: float) -> float:
     """How often to look: often enough that a peer is dropped soon after its time."""
     return min(0.5, max(0.01, heartbeat_s / 20))
-
-
-def users(sessions: Iterable["Session"]) -> set[str]:
-    return {session.identity.user for session in sessions if session.identity}

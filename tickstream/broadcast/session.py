@@ -44,7 +44,6 @@ T = TypeVar("T")
 
 NOT_AUTHORISED: Final = "not authorised"
 NOT_ALLOWED: Final = "not allowed"
-_INBOX: Final = 64
 _BURST: Final = 100.0
 _FRAMES_PER_S: Final = 20.0
 _CHUNK: Final = 64  # patterns handed over with one write
@@ -89,13 +88,11 @@ class Session:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self._malformed(str(error))
             return
-        if isinstance(request, Ack) and not self._working:
+        if isinstance(request, Ack) and self.subscription is not None:
             self._take_ack(request)
             return
         self._inbox.append(request)
-        if len(self._inbox) > _INBOX:
-            self.end(Code.FLOOD, "too many frames")
-        elif not self._working:
+        if not self._working:
             self._working = True
             self._broadcaster.spawn(self, self._work())
 
@@ -235,11 +232,11 @@ class Session:
                 self.live = True
                 self._broadcaster.fanout.join(self)
                 return
-            await self._hand_over(self._broadcaster.replayed(page), subscription)
+            await self._hand_over(page, subscription)
 
     async def _hand_over(self, page: list[Entry], subscription: Subscription) -> None:
         frames: list[bytes] = []
-        filters = self._broadcaster.filters_for_replay(subscription)
+        filters = self._broadcaster.past.filters(subscription)
         for entry in page:
             if entry.number > self._cursor + 1:
                 self._flush(frames)
@@ -256,7 +253,7 @@ class Session:
 
     def _flush(self, frames: list[bytes]) -> None:
         if frames and self.connection.is_open:
-            self.connection.write(b"".join(frames))
+            self.connection.write(b"".join(self._broadcaster.past.frames(frames)))
             self._broadcaster.metrics.replayed.inc(len(frames))
         frames.clear()
 

@@ -8,7 +8,7 @@ is told as missed. A stream that has lost its data begins anew with the number 1
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from redis.exceptions import RedisError, ResponseError
@@ -40,17 +40,17 @@ class Entry:
     frame: bytes
 
 
-class Listener:
-    """What the reader tells; see `PatternStream.run`."""
+class Listener(Protocol):
+    """Whom the reader tells, see `PatternStream.run`."""
 
     def entry(self, entry: Entry) -> None:
-        raise NotImplementedError
+        """The next one."""
 
     def missed(self, count: int) -> None:
-        raise NotImplementedError
+        """So many before the next one are no longer kept."""
 
     def began_anew(self) -> None:
-        raise NotImplementedError
+        """The stream has lost its data; numbers begin with 1 again."""
 
 
 class PatternStream:
