@@ -182,7 +182,7 @@ def test_a_constant_rate_does_not_drift() -> None:
     assert offsets[-1] == 299_999 / 3000
     assert len(list(Schedule(rate_per_s=0.1, duration_s=1).offsets_s())) == 1
     assert len(list(Schedule(rate_per_s=1000, duration_s=0.0071).offsets_s())) == 8
-    assert len(list(Schedule(rate_per_s=10, duration_s=1.1).offsets_s())) == 11  # 1.1 × 10 is a little more than 11
+    assert len(list(Schedule(rate_per_s=100, duration_s=1.1).offsets_s())) == 110  # 1.1 × 100 is a little more
 
 
 def test_random_moments_have_the_rate_and_are_the_same_for_the_same_seed() -> None:
