@@ -12,7 +12,7 @@ from typing import Any, Final
 import asyncpg
 
 from tickstream import log, schema
-from tickstream.breaker import Breaker
+from tickstream.breaker import Breaker, BreakerState
 from tickstream.faults import Faults
 
 # What says that the database cannot serve now; every other error of PostgreSQL says that a query of ours is wrong.
@@ -62,7 +62,7 @@ class Database:
                 "statement_timeout": str(_STATEMENT_MS),
             },
         )
-        self.connected = False
+        self._answered = False
 
     async def open(self) -> None:
         """Needs no database: connections are made when they are asked for."""
@@ -75,9 +75,12 @@ class Database:
         return rows
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection to one's self. Raises DatabaseAway, at once while the breaker is open."""
-        if not self._breaker.allow():
+    async def session(self, *, probe: bool = False) -> AsyncIterator[asyncpg.Connection]:
+        """A connection to one's self. Raises DatabaseAway, at once while the breaker is not closed.
+
+        A `probe` is let through by a half-open breaker: no request has to find out whether the database is back.
+        """
+        if not (self._breaker.allow() if probe else self._breaker.state is BreakerState.CLOSED):
             raise DatabaseAway("the breaker is open")
         try:
             async with self._pool.acquire(timeout=_ANSWER_S) as connection, _trusted(connection):
@@ -94,6 +97,11 @@ class Database:
         self._note_there()
 
     @property
+    def connected(self) -> bool:
+        """Whether a request would be answered now, as far as is known."""
+        return self._answered and self._breaker.state is BreakerState.CLOSED
+
+    @property
     def breaker(self) -> str:
         return self._breaker.state
 
@@ -101,7 +109,8 @@ class Database:
         """See to it, until cancelled, that a database that went or came back is noticed without any request."""
         while True:
             with suppress(DatabaseAway):
-                await self.fetch("SELECT 1")
+                async with self.session(probe=True) as connection:
+                    await connection.fetch("SELECT 1")
             await asyncio.sleep(_LOOK_S if self.connected else _KNOCK_S)
 
     async def close(self) -> None:
@@ -125,15 +134,15 @@ class Database:
 
     def _note_away(self, error: Exception) -> None:
         self._breaker.failed()
-        if self.connected:
+        if self._answered:
             log.warning("database_lost", part="api", reason=type(error).__name__)
-        self.connected = False
+        self._answered = False
 
     def _note_there(self) -> None:
         self._breaker.succeeded()
-        if not self.connected:
+        if not self._answered:
             log.info("database_connected", part="api")
-        self.connected = True
+        self._answered = True
 
 
 @asynccontextmanager

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 
-from tickstream.breaker import Breaker
+from tickstream import log
+from tickstream.breaker import Breaker, BreakerState
 from tickstream.faults import Faults
 from tickstream.messaging.redis_client import client
 
@@ -26,7 +27,7 @@ class RedisAway(Exception):
 
 
 class RedisLine:
-    """Opens its connection with the first command. `connected` tells how the last exchange went."""
+    """Opens its connection with the first command."""
 
     def __init__(self, url: str, breaker: Breaker, faults: Faults) -> None:
         self._redis = client(url)
@@ -34,11 +35,14 @@ class RedisLine:
         self._faults = faults
         self._waiting: list[tuple[tuple[Command, ...], asyncio.Future[list[Any]]]] = []
         self._task: asyncio.Task[None] | None = None
-        self.connected = False
+        self._answered = False
 
-    async def ask(self, *commands: Command) -> list[Any]:
-        """The answers to `commands`, sent in this order. Raises RedisAway, at once while the breaker is open."""
-        if not self._breaker.allow():
+    async def ask(self, *commands: Command, probe: bool = False) -> list[Any]:
+        """The answers to `commands`, sent in this order. Raises RedisAway, at once while the breaker is not closed.
+
+        A `probe` is let through by a half-open breaker: no request has to find out whether Redis is back.
+        """
+        if not (self._breaker.allow() if probe else self._breaker.state is BreakerState.CLOSED):
             raise RedisAway("the breaker is open")
         answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self._waiting.append((commands, answer))
@@ -50,8 +54,13 @@ class RedisLine:
         """See to it, until cancelled, that a server that went or came back is noticed without any request."""
         while True:
             with suppress(RedisAway):
-                await self.ask(("PING",))
+                await self.ask(("PING",), probe=True)
             await asyncio.sleep(_LOOK_S if self.connected else _KNOCK_S)
+
+    @property
+    def connected(self) -> bool:
+        """Whether a command would be answered now, as far as is known."""
+        return self._answered and self._breaker.state is BreakerState.CLOSED
 
     @property
     def breaker(self) -> str:
@@ -72,13 +81,13 @@ class RedisLine:
             except (OSError, RedisError) as error:
                 self._fail(window, error)
                 continue
-            self.connected = True
+            self._note(there=True)
             for commands, waiting in window:
                 own, answers = answers[: len(commands)], answers[len(commands) :]
                 self._settle(waiting, own)
 
     async def _exchange(self, commands: list[Command]) -> list[Any]:
-        if not self.connected:
+        if not self._answered:
             await self._faults.before_connect()
         pipeline = self._redis.pipeline(transaction=False)
         for command in commands:
@@ -98,8 +107,13 @@ class RedisLine:
         else:
             waiting.set_result(answers)
 
+    def _note(self, *, there: bool) -> None:
+        if there != self._answered:
+            (log.info if there else log.warning)("redis_connected" if there else "redis_lost", part="api")
+        self._answered = there
+
     def _fail(self, window: list[tuple[tuple[Command, ...], asyncio.Future[list[Any]]]], error: Exception) -> None:
-        self.connected = False
+        self._note(there=False)
         for _, waiting in window:
             self._breaker.failed()
             if not waiting.done():
