@@ -52,7 +52,7 @@ def test_processing_a_tick_from_bytes_to_bar(metrics):
 
 async def test_acknowledging_a_tick_over_the_network(metrics, shared_service, shared_database, unique):
     acknowledged = metrics.histogram("tick_acknowledged", unit="s")
-    sent = market(1500, symbols=[unique])
+    sent = market(400, symbols=[unique])
     async with Source(shared_service.ticks_url, unique) as feed:
         for tick in sent:
             with acknowledged.time():
@@ -75,6 +75,22 @@ async def test_writing_batches(metrics, database):
             rows = await store.write(ready)
         assert len(rows) == len(ready.bars)
     await store.close()
+
+
+async def test_writing_batches_of_a_whole_market(metrics, database):
+    batch_write = metrics.histogram("batch_write", unit="s")
+    store = BarStore(Target(url=database.url, schema=database.schema), declared_faults())
+    await store.applied("feed")
+    builder = BarBuilder()
+    sent = market(60_000)
+    for start in range(0, len(sent), 500):
+        builder.add_all(sent[start : start + 500])
+        builder.cover("feed", Span(since=start, upto=start + 500))
+        ready = builder.take()
+        with batch_write.time():
+            await store.write(ready)
+    await store.close()
+    await compare(metrics, database, sent)
 
 
 async def test_taking_as_many_ticks_as_there_are(metrics, shared_service, shared_database, unique):

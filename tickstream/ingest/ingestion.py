@@ -11,6 +11,7 @@ be written, and another process that writes for the same source.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -98,6 +99,7 @@ class Ingest:
         self._dirty = asyncio.Event()
         self._room = asyncio.Event()
         self._progress = asyncio.Event()
+        self._draining = asyncio.Event()
         self._opening = asyncio.Lock()
         self._segment = journal.segment
         self._unsettled = 0
@@ -164,7 +166,8 @@ class Ingest:
         return Accepted(next_sequence=since + len(fresh) + 1, gap=gap)
 
     async def drain(self) -> None:
-        """Return when everything accepted so far is in the database."""
+        """Return when everything accepted so far is in the database. From now on batches follow without a pause."""
+        self._draining.set()
         while self._unsettled or self._dirty.is_set() or self._in_flight:
             self._progress.clear()
             await self._progress.wait()
@@ -230,7 +233,9 @@ class Ingest:
             self._dirty.clear()
             started = time.monotonic()
             await self._flush()
-            await asyncio.sleep(max(0.0, self._limits.flush_s - (time.monotonic() - started)))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, self._limits.flush_s - (time.monotonic() - started))):
+                    await self._draining.wait()
 
     async def _flush(self) -> None:
         segment, batch = self._segment, self._builder.take()
