@@ -56,7 +56,7 @@ class Broadcaster:
             heartbeat_s=settings.heartbeat_s,
             faults=faults,
         )
-        self._gate = Gate(settings.token_secret, url, names, self.exchange, faults)
+        self._gate = Gate(settings, names, self.exchange, faults)
         self.metrics.watch(lambda: self.roster.subscribers, self._buffered)
 
     # ---- connections ----------------------------------------------------------------------------------------------

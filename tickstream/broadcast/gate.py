@@ -13,10 +13,11 @@ from tickstream.broadcast.exchange import Exchange
 from tickstream.faults import Faults
 from tickstream.messaging.messages import Names
 from tickstream.messaging.subscriber import Live
+from tickstream.settings import Settings
 from tickstream.tokens import GIVEN_UP, Identity, TokenError, given_up, verify
 
 SCOPE: Final = "alerts:listen"
-_LOOK_S: Final = 2.0
+_LOOK_S: Final = 2.0  # at most
 
 
 class NotAuthorised(Exception):
@@ -30,9 +31,10 @@ class NotAllowed(Exception):
 class Gate:
     """`watch` until cancelled; `admit` for each who comes."""
 
-    def __init__(self, secret: str, url: str, names: Names, exchange: Exchange, faults: Faults) -> None:
-        self._secret = secret
-        self._url = url
+    def __init__(self, settings: Settings, names: Names, exchange: Exchange, faults: Faults) -> None:
+        self._secret = settings.token_secret
+        self._url = settings.redis_url or ""
+        self._look_s = min(_LOOK_S, settings.heartbeat_s)
         self._names = names
         self._exchange = exchange
         self._faults = faults
@@ -66,7 +68,7 @@ class Gate:
 
     async def _look(self, open_tokens: Callable[[], Collection[str]], end: Callable[[str], None]) -> None:
         while True:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(self._look_s)
             ids = list(open_tokens())
             found = await asyncio.gather(*(self._is_given_up(one) for one in ids), return_exceptions=True)
             for token_id, given in zip(ids, found, strict=True):

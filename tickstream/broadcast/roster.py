@@ -12,7 +12,7 @@ from tickstream.faults import Faults
 if TYPE_CHECKING:
     from tickstream.broadcast.session import Session
 
-AUTHENTICATION_S: Final = 5.0
+_AUTHENTICATION_S: Final = 5.0
 
 
 class TooMany(Exception):
@@ -76,7 +76,7 @@ class Roster:
         for session in tuple(self.connected):
             connection = session.connection
             if not connection.is_open or session.identity is None:
-                if now - connection.opened_at > AUTHENTICATION_S:
+                if now - connection.opened_at > min(_AUTHENTICATION_S, 2 * self._heartbeat_s):
                     self._late(session)
             elif wall >= session.identity.expires_at and not self._faults.on("ws_outlive_token"):
                 session.end(Code.NOT_AUTHORISED, "the token has ended")

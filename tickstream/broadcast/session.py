@@ -85,7 +85,7 @@ class Session:
     def text(self, payload: bytes) -> None:
         try:
             request = decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._malformed(str(error))
             return
         if isinstance(request, Ack) and self.subscription is not None:
