@@ -15,9 +15,9 @@ SYMBOLS = [f"S{number}" for number in range(20)]
 NAME = "feed"
 
 
-def market(*, seed: int = 17) -> Iterator[Tick]:
-    """Endless ticks of one source, a minute of the market in 3000 of them; the same for the same seed."""
-    return ticks(SYMBOLS, seed=seed, rate_per_s=50)
+def plain_market() -> Iterator[Tick]:
+    """Endless ticks of one source, a minute of the market in 3000 of them; always the same."""
+    return ticks(SYMBOLS, seed=17, rate_per_s=50)
 
 
 class Feed:
@@ -56,14 +56,14 @@ async def feeding(
     service: Service,
     *,
     url: str = "",
-    seed: int = 17,
+    market: Iterator[Tick] | None = None,
     frame_ticks: int = 20,
     pause_s: float = 0.005,
     name: str = NAME,
 ) -> AsyncIterator[Feed]:
     """Feeds the service, or whoever is at `url`; the end of the block waits until all that was sent is acknowledged."""
     async with Source(url or service.ticks_url, name) as source:
-        feed = Feed(source, market(seed=seed), frame_ticks=frame_ticks, pause_s=pause_s)
+        feed = Feed(source, market or plain_market(), frame_ticks=frame_ticks, pause_s=pause_s)
         running = asyncio.create_task(feed.run())
         try:
             yield feed
