@@ -7,7 +7,7 @@ from itertools import islice
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from suites.system import Ack, Expect, Tick, decode_ticks, encode, ticks
+from suites.system import Ack, Expect, Regime, Tick, decode_ticks, encode, ticks
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE")
 SEED = 4
@@ -16,10 +16,10 @@ STREAM_RATE = 400  # trades per second of the exchange that keeps time
 UNACKNOWLEDGED_TICKS = 4000  # what an exchange sends ahead at the most
 
 
-def day(count: int, *, rate: int = 0) -> list[Tick]:
+def day(count: int, *, rate: int = 0, regime: Regime = Regime.RANGING) -> list[Tick]:
     """The first `count` ticks of an exchange with `exchange_environment`."""
     pace = {"rate_per_s": float(rate)} if rate else {}
-    return list(islice(ticks(SYMBOLS, seed=SEED, **pace), count))
+    return list(islice(ticks(SYMBOLS, seed=SEED, regime=regime, **pace), count))
 
 
 def exchange_environment(*, rate: int = 0, ticks: int = 0) -> dict[str, str]:

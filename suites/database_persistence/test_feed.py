@@ -9,16 +9,36 @@ from websockets.asyncio.server import serve
 
 from suites.database_persistence.day import UNACKNOWLEDGED_TICKS, day, exchange_environment
 from suites.oracle import expected_bars
-from suites.system import FEED_SOURCE, Ack, Expect, Tick, Ticks, decode_reply, encode
+from suites.system import FEED_SOURCE, Ack, Expect, Regime, Tick, Ticks, decode_reply, encode
 from suites.waiting import until
 
-COUNT = 40_000
+COUNT = 15_000
 DAY = exchange_environment(ticks=COUNT)
+RATE = 5000
+ENDLESS = exchange_environment(rate=RATE)  # there is always more to come, whatever is taken away and for how long
 
 
 async def pulled(start_service, exchange, **environment):
     """An ingestion service that pulls from `exchange`."""
     return await start_service(TICKSTREAM_EXCHANGE_URL=exchange.url("exchange", "/ticks", scheme="ws"), **environment)
+
+
+async def assert_whole(service, database, *, rate=RATE):
+    """After a stop every bar holds exactly the ticks of the day as far as the database says it has come."""
+    assert await asyncio.to_thread(service.terminate) == 0
+    applied = await applied_by(database)
+    assert await database.bars() == expected_bars(day(applied, rate=rate))
+
+
+async def applied_by(database):
+    async with database.connect() as connection:
+        query = "SELECT coalesce(max(applied), 0) FROM tick_source WHERE source = $1"
+        return await connection.fetchval(query, FEED_SOURCE)
+
+
+async def some_more(database):
+    """Return when the bars have got a good deal further than they are now."""
+    await database.settled(FEED_SOURCE, await applied_by(database) + 1000)
 
 
 class ScriptedExchange:
@@ -56,76 +76,69 @@ async def scripted_exchange():
         yield exchange
 
 
-async def test_a_whole_day_in_one_process_comes_out_tick_by_tick(start_service, database):
-    service = await start_service("serve exchange ingest", **DAY)
+@pytest.mark.parametrize("regime", list(Regime))
+async def test_a_whole_day_in_one_process_comes_out_tick_by_tick(start_service, database, regime):
+    service = await start_service("serve exchange ingest", **DAY, TICKSTREAM_REGIME=regime)
     await database.settled(FEED_SOURCE, COUNT)
-    assert await database.bars() == expected_bars(day(COUNT))
+    assert await database.bars() == expected_bars(day(COUNT, regime=regime))
     facts = await asyncio.to_thread(service.facts)
-    assert (facts["ticks"], facts["duplicates"], facts["gaps"]) == (COUNT, 0, 0)
-
-
-@pytest.mark.parametrize("regime", ["trending", "ranging", "volatile"])
-async def test_no_tick_is_asked_for_twice_when_nothing_goes_wrong(shared_exchange, start_service, database, regime):
-    service = await pulled(start_service, shared_exchange)
-    await database.settled(FEED_SOURCE, 30_000)
-    facts = await asyncio.to_thread(service.facts)
-    assert (facts["duplicates"], facts["gaps"], facts["exchange_losses"]) == (0, 0, 0)
+    assert (facts["ticks"], facts["duplicates"], facts["gaps"], facts["exchange_losses"]) == (COUNT, 0, 0, 0)
 
 
 async def test_kills_of_ingest_lose_and_double_nothing(start_service, database):
-    exchange = await start_service("exchange", **DAY)
-    for upto in (5000, 15_000, 25_000):
-        service = await pulled(start_service, exchange)
-        await database.settled(FEED_SOURCE, upto)
-        await asyncio.to_thread(service.kill)
+    exchange = await start_service("exchange", **ENDLESS)
     service = await pulled(start_service, exchange)
-    await database.settled(FEED_SOURCE, COUNT)
-    assert await database.bars() == expected_bars(day(COUNT))
+    for _ in range(3):
+        await some_more(database)
+        await asyncio.to_thread(service.kill)
+        service = await pulled(start_service, exchange)
+    await some_more(database)
     assert (await asyncio.to_thread(service.facts))["gaps"] == 0
+    await assert_whole(service, database)
 
 
 async def test_kills_of_the_exchange_lose_and_double_nothing(start_service, database, exchange_port):
-    fixed = {**DAY, "TICKSTREAM_EXCHANGE_PORT": exchange_port}
+    fixed = {**ENDLESS, "TICKSTREAM_EXCHANGE_PORT": exchange_port}
     exchange = await start_service("exchange", **fixed)
     service = await pulled(start_service, exchange)
-    for upto in (5000, 15_000, 25_000):
-        await database.settled(FEED_SOURCE, upto)
+    for _ in range(3):
+        await some_more(database)
         await asyncio.to_thread(exchange.kill)
         exchange = await start_service("exchange", **fixed)
-    await database.settled(FEED_SOURCE, COUNT)
-    assert await database.bars() == expected_bars(day(COUNT))
+    await some_more(database)
     facts = await asyncio.to_thread(service.facts)
-    assert (facts["gaps"], facts["ticks"]) == (0, COUNT)
+    assert (facts["gaps"], facts["exchange_losses"]) == (0, 3)
+    await assert_whole(service, database)
 
 
 async def test_a_database_that_goes_away_in_mid_stream_changes_no_bar(start_service, database, faults):
-    exchange = await start_service("exchange", **DAY)
+    exchange = await start_service("exchange", **ENDLESS)
     proxy = faults.proxy(database.url)
-    await pulled(start_service, exchange, POSTGRES_URL=proxy.url, TICKSTREAM_FLUSH_MS="1")
-    for upto in (3000, 10_000, 20_000):
-        await database.settled(FEED_SOURCE, upto)
+    service = await pulled(start_service, exchange, POSTGRES_URL=proxy.url, TICKSTREAM_FLUSH_MS="1")
+    for _ in range(3):
+        await some_more(database)
         proxy.down()
         await proxy.refused()
         proxy.up()
-    await database.settled(FEED_SOURCE, COUNT)
-    assert await database.bars() == expected_bars(day(COUNT))
+    await some_more(database)
+    await assert_whole(service, database)
 
 
 async def test_everything_away_at_once_changes_no_bar(start_service, database, exchange_port, faults):
-    fixed = {**DAY, "TICKSTREAM_EXCHANGE_PORT": exchange_port}
+    fixed = {**ENDLESS, "TICKSTREAM_EXCHANGE_PORT": exchange_port}
     exchange = await start_service("exchange", **fixed)
     proxy = faults.proxy(database.url)
     service = await pulled(start_service, exchange, POSTGRES_URL=proxy.url, TICKSTREAM_FLUSH_MS="1")
-    await database.settled(FEED_SOURCE, 5000)
+    await some_more(database)
     proxy.down()
     await proxy.refused()
     await asyncio.to_thread(exchange.kill)
     await asyncio.to_thread(service.kill)
     exchange = await start_service("exchange", **fixed)
     proxy.up()
-    await pulled(start_service, exchange, POSTGRES_URL=proxy.url)
-    await database.settled(FEED_SOURCE, COUNT)
-    assert await database.bars() == expected_bars(day(COUNT))
+    service = await pulled(start_service, exchange, POSTGRES_URL=proxy.url)
+    await some_more(database)
+    await assert_whole(service, database)
 
 
 async def test_an_exchange_that_is_not_there_yet_is_waited_for(start_service, database, exchange_port):
@@ -140,7 +153,7 @@ async def test_an_exchange_that_is_not_there_yet_is_waited_for(start_service, da
 
 
 async def test_ingestion_that_has_no_room_holds_the_exchange_up(start_service, database, faults):
-    exchange = await start_service("exchange", **DAY)
+    exchange = await start_service("exchange", **exchange_environment())  # as fast as it is taken, without end
     proxy = faults.proxy(database.url)
     service = await pulled(
         start_service, exchange, POSTGRES_URL=proxy.url, TICKSTREAM_MAX_BARS="3", TICKSTREAM_FLUSH_MS="1"
@@ -151,18 +164,18 @@ async def test_ingestion_that_has_no_room_holds_the_exchange_up(start_service, d
     sent = await _resting(exchange)
     taken = (await asyncio.to_thread(service.facts))["ticks"]
     proxy.up()
-    await database.settled(FEED_SOURCE, COUNT)
-    assert sent < COUNT
+    await database.settled(FEED_SOURCE, sent + 1)
     assert sent - taken <= UNACKNOWLEDGED_TICKS
-    assert await database.bars() == expected_bars(day(COUNT))
+    await assert_whole(service, database, rate=0)
 
 
 async def _resting(exchange):
-    """How many ticks the exchange has sent, once that does not change any more."""
+    """How many ticks the exchange has sent, once that does not change any more; TimeoutError when it goes on."""
     before = -1
-    while (sent := (await asyncio.to_thread(exchange.facts, "exchange"))["sent"]) != before:
-        before = sent
-        await asyncio.sleep(0.2)
+    async with asyncio.timeout(5):
+        while (sent := (await asyncio.to_thread(exchange.facts, "exchange"))["sent"]) != before:
+            before = sent
+            await asyncio.sleep(0.2)
     return sent
 
 
@@ -212,8 +225,7 @@ async def test_what_the_exchange_was_told_to_be_safe_is_in_the_bars_after_a_stop
         assert await asyncio.to_thread(service.terminate) == 0
         sending.cancel()
         await asyncio.wait([sending])
-    async with database.connect() as connection:
-        applied = await connection.fetchval("SELECT applied FROM tick_source WHERE source = $1", FEED_SOURCE)
+    applied = await applied_by(database)
     assert applied >= exchange.acknowledged
     assert await database.bars() == expected_bars(sent[:applied])
 
