@@ -51,14 +51,13 @@ async def test_a_database_that_is_silent_holds_nobody_up_for_long(start_api, dat
         proxy.blackhole()
         first = await asyncio.gather(*(ada.get(PATTERNS) for _ in range(10)))
         began = time.perf_counter()
-        later = [await ada.get(PATTERNS) for _ in range(50)]
+        later = [await ada.get(PATTERNS) for _ in range(10)]
         took_s = time.perf_counter() - began
         proxy.heal()
         await ada.healthy()
         back = await ada.get(PATTERNS)
     assert {answer.status for answer in (*first, *later)} == {503}
-    # Fifty that wait for the limit of two seconds each would take a hundred.
-    assert took_s < 50
+    assert took_s < 10  # ten that wait for the limit of two seconds each would take twenty
     assert back.status == 200
 
 
@@ -116,13 +115,12 @@ async def test_a_redis_that_is_silent_is_not_waited_for_each_time(start_api, dat
         proxy.blackhole()
         await ada.healthy("degraded")
         began = time.perf_counter()
-        answers = [await ada.get(PATTERNS) for _ in range(40)]
+        answers = [await ada.get(PATTERNS) for _ in range(12)]
         took_s = time.perf_counter() - began
         proxy.heal()
         await ada.healthy()
-    assert [answer.items for answer in answers] == [market.wanted(ALL)[:100]] * 40
-    # Each look-up that waits costs half a second; all of them would take twenty.
-    assert took_s < 15
+    assert [answer.items for answer in answers] == [market.wanted(ALL)[:100]] * 12
+    assert took_s < 4  # each that waits for half a second would make it six
 
 
 async def test_a_token_given_up_before_stays_so_when_redis_comes_back(start_api, redis_url, faults):
