@@ -51,7 +51,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("route", PRIVATE, ids=lambda route: " ".join(route[:2]))
+@pytest.mark.parametrize("route", PRIVATE, ids=lambda route: "-".join(route[:2]))
 async def test_nothing_private_is_answered_without_a_token(api, route):
     async with Client(api, token_text="") as nobody:
         answer = await nobody.send(*route[:2])
@@ -80,7 +80,7 @@ async def test_a_token_is_taken_from_the_header_only(api):
     assert [answer.status for answer in answers] == [401] * 5
 
 
-@pytest.mark.parametrize("route", [route for route in PRIVATE if route[2]], ids=lambda route: " ".join(route[:2]))
+@pytest.mark.parametrize("route", [route for route in PRIVATE if route[2]], ids=lambda route: "-".join(route[:2]))
 async def test_every_other_scope_together_does_not_open_a_route(api, route):
     method, path, scope = route
     async with Client(api, "ada", *(other for other in SCOPES if other != scope)) as ada:
@@ -89,7 +89,7 @@ async def test_every_other_scope_together_does_not_open_a_route(api, route):
     assert scope in answer.error["message"]
 
 
-@pytest.mark.parametrize("route", [route for route in PRIVATE if route[2]], ids=lambda route: " ".join(route[:2]))
+@pytest.mark.parametrize("route", [route for route in PRIVATE if route[2]], ids=lambda route: "-".join(route[:2]))
 async def test_the_scope_alone_opens_its_route(api, route):
     method, path, scope = route
     async with Client(api, "ada", scope) as ada:

@@ -199,7 +199,11 @@ async def test_an_error_of_ours_tells_nothing_of_ours(start_api, database):
     assert [event["reason"] for event in service.events("request_failed")] == ["UndefinedTableError"]
 
 
-@pytest.mark.parametrize("attack", ["x' OR '1'='1", "x') OR ('1'='1", "x'; DROP TABLE pattern; --", '" OR ""="'])
+@pytest.mark.parametrize(
+    "attack",
+    ["x' OR '1'='1", "x') OR ('1'='1", "x'; DROP TABLE pattern; --", '" OR ""="'],
+    ids=["or_true", "or_true_in_brackets", "drop_table", "double_quotes"],
+)
 async def test_a_symbol_that_looks_like_sql_is_a_symbol(api, attack):
     async with Client(api) as ada:
         assert (await ada.get("/api/v1/patterns", symbol=attack)).items == []
