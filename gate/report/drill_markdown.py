@@ -114,8 +114,7 @@ def _not_drilled(matrix: DrillMatrix, most: int) -> Iterator[str]:
 
 
 def _code(text: str) -> str:
-    shown = escaped(text, 300)
-    return f"<code>{shown}</code>" if shown else ""
+    return f"<code>{escaped(text, 300) or _NONE}</code>"
 
 
 def _mark(mark: Mark) -> str:

@@ -319,6 +319,6 @@ def _table(columns: Sequence[str], lines: Iterable[Sequence[str]], detail: _Deta
 
 
 def _listed(items: Sequence[str], detail: _Detail) -> str:
-    shown = [f"- {_code(item, detail)}" for item in items[: detail.rows]]
+    shown = [f"- {_code(item, detail) or _NONE}" for item in items[: detail.rows]]
     more = len(items) - len(shown)
     return "\n".join([*shown, *([f"- … and {more:,} more"] if more > 0 else [])])

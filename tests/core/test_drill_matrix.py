@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gate.codec import dumps, loads
@@ -332,6 +332,7 @@ def test_each_cell_says_caught_by_what_missed_or_nothing() -> None:
 
 
 @given(st.text(min_size=1, max_size=60) | st.sampled_from(dossiers.PAYLOADS))
+@example(" ")
 @settings(max_examples=30, deadline=None)
 def test_no_text_changes_the_shape_of_the_page_or_hides_anything(text: str) -> None:
     page = drill_html.render(worded(text))
@@ -341,6 +342,7 @@ def test_no_text_changes_the_shape_of_the_page_or_hides_anything(text: str) -> N
 
 
 @given(st.text(min_size=1, max_size=60) | st.sampled_from(dossiers.PAYLOADS))
+@example(" ")
 @settings(max_examples=30, deadline=None)
 def test_no_text_makes_markup_tables_or_mentions_in_the_markdown(text: str) -> None:
     def shape(document: str) -> list[tuple[int, tuple[str, ...]]]:

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -40,6 +40,7 @@ def test_a_partial_run_says_on_top_and_at_the_end_that_it_decides_nothing():
 
 
 @given(st.text(min_size=1, max_size=60) | st.sampled_from(dossiers.PAYLOADS))
+@example(" ")
 @settings(max_examples=60, deadline=None)
 def test_no_text_changes_the_shape_of_the_document(text):
     shape = [(token.type, token.tag, token.nesting) for token in tokens(markdown.render(dossiers.worded(text)))]
