@@ -72,7 +72,7 @@ def verify(token: str, secret: str, faults: Faults) -> Identity:
             token_id=claims["jti"],
             expires_at=float(claims["exp"]),
         )
-    except (jwt.InvalidTokenError, KeyError, AttributeError, ValueError, TypeError) as error:
+    except (jwt.InvalidTokenError, KeyError, AttributeError, ValueError, TypeError, OverflowError) as error:
         raise TokenError(f"{type(error).__name__}: {error}") from error
     if not _is_user(identity.user) or not isinstance(identity.token_id, str):
         raise TokenError("not a token of ours")
