@@ -204,3 +204,35 @@ def test_a_bar_that_late_ticks_changed_is_read_again_for_those_after_it(during_a
         return [(one.minute, one.finding.kind, one.finding.direction) for one in table.patterns]
 
     assert asyncio.run(story()) == [(START + timedelta(minutes=2), "gap", "down")]
+
+
+def test_a_bar_that_only_grows_asks_nothing_of_the_table():
+    async def story():
+        table = Table()
+        finder = Finder(table, added=lambda found, newest: None)
+        task = asyncio.create_task(finder.run())
+        finder.rows(table.commit(bars_of("S", wild(3))))
+        await settle(task, table)
+        before = table.calls
+        for _ in range(100):
+            finder.rows(table.commit(bars_of("S", wild(3))[-1:]))
+            await settle(task, table)
+        await end(task)
+        return table.calls - before
+
+    assert asyncio.run(story()) == 0
+
+
+def test_what_is_found_together_is_numbered_by_its_minutes():
+    async def story():
+        table = Table()
+        finder = Finder(table, added=lambda found, newest: None)
+        task = asyncio.create_task(finder.run())
+        finder.rows(table.commit([one for symbol in ("A", "B", "C") for one in bars_of(symbol, wild(20))]))
+        await settle(task, table)
+        await end(task)
+        return [one.minute for one in table.patterns]
+
+    minutes = asyncio.run(story())
+    assert len(set(minutes)) > 5
+    assert minutes == sorted(minutes)

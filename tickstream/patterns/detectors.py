@@ -72,7 +72,7 @@ def gap(bar: ClosedBar, before: Sequence[ClosedBar]) -> Finding | None:
         return None
     last = before[-1]
     size = max(bar.open - last.high, last.low - bar.open)
-    if size <= 0 or size * 1000 < GAP_PER_MILLE * last.close:
+    if size * 1000 < GAP_PER_MILLE * last.close:
         return None
     direction: Direction = "up" if bar.open > last.high else "down"
     return Finding("gap", direction, bar.open, _share(size, last.close, 10_000))
