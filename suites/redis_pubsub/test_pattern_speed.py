@@ -14,7 +14,7 @@ from suites.system import Source, Tick
 pytestmark = pytest.mark.performance
 
 _SYMBOLS = 20
-_ROUNDS = 20
+_ROUNDS = 14
 _PACE_S = 0.011
 
 
