@@ -178,10 +178,10 @@ async def _ask_until_refused(client, answered):
     while True:
         try:
             answer = await client.get(PATTERNS, limit=200)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectorError, ConnectionResetError):
+        except aiohttp.ClientConnectionError:
             try:
                 answer = await client.get(PATTERNS, limit=200)
-            except (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, ConnectionResetError):
+            except aiohttp.ClientConnectionError:
                 return count
         assert answer.status == 200
         assert len(json.loads(answer.body)["items"]) == 200
