@@ -8,16 +8,16 @@ from itertools import islice
 
 from suites.database import Database
 from suites.oracle import expected_bars, lost_and_doubled
+from suites.recovery.waits import holds
 from suites.system import Service, Source, Tick, ticks
-from suites.waiting import until
 
 SYMBOLS = [f"S{number}" for number in range(20)]
 NAME = "feed"
 
 
 def plain_market() -> Iterator[Tick]:
-    """Endless ticks of one source, a minute of the market in 3000 of them; always the same."""
-    return ticks(SYMBOLS, seed=17, rate_per_s=50)
+    """Endless ticks of one source, a minute of the market in 600 of them; always the same."""
+    return ticks(SYMBOLS, seed=17, rate_per_s=10)
 
 
 class Feed:
@@ -47,7 +47,7 @@ class Feed:
     async def passes(self, count: int = 100) -> int:
         """Return when `count` more ticks are acknowledged; up to which sequence all are then."""
         goal = self.acknowledged + count
-        await until(lambda: _value(self.acknowledged >= goal))
+        await holds(lambda: self.acknowledged >= goal)
         return self.acknowledged
 
 
@@ -58,7 +58,7 @@ async def feeding(
     url: str = "",
     market: Iterator[Tick] | None = None,
     frame_ticks: int = 20,
-    pause_s: float = 0.005,
+    pause_s: float = 0.01,
     name: str = NAME,
 ) -> AsyncIterator[Feed]:
     """Feeds the service, or whoever is at `url`; the end of the block waits until all that was sent is acknowledged."""
@@ -98,7 +98,3 @@ async def compare(metrics, database: Database, sent: Sequence[Tick], name: str =
     lost, doubled = lost_and_doubled(expected_bars(sent), await database.bars())
     metrics.counter("recovery_ticks_lost").add(lost)
     metrics.counter("recovery_ticks_doubled").add(doubled)
-
-
-async def _value(value: object) -> object:
-    return value

@@ -14,8 +14,8 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from suites.recovery.waits import holds
 from suites.system import token
-from suites.waiting import until
 
 _AGAIN_S = 0.05
 
@@ -44,8 +44,7 @@ class Subscriber:
                     self._url,
                     additional_headers=self._headers,
                     open_timeout=1,
-                    ping_interval=0.5,
-                    ping_timeout=0.5,
+                    ping_interval=None,  # it is the broadcaster that finds out who is gone
                     close_timeout=0.1,
                     proxy=None,
                 ) as connection:
@@ -57,10 +56,7 @@ class Subscriber:
         await self._ready.wait()
 
     async def reaches(self, number: int) -> None:
-        async def there() -> bool:
-            return self.last >= number
-
-        await until(there)
+        await holds(lambda: self.last >= number)
 
     async def _listen(self, connection: ClientConnection) -> None:
         await connection.send(json.dumps({"type": "subscribe", "symbols": "*", "kinds": "*"}))

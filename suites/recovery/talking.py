@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import redis.asyncio
 
+from suites.recovery.waits import holds
 from suites.system import Names, Publisher
-from suites.waiting import until
 
 CHANNEL = "talk"
 STREAM = "talk"
@@ -55,7 +55,7 @@ class Talk:
         self._over = True
 
     async def reaches(self, number: int) -> None:
-        await until(lambda: _value(self.said >= number))
+        await holds(lambda: self.said >= number)
 
     async def goes_on(self, count: int = 20) -> None:
         await self.reaches(self.said + count)
@@ -80,7 +80,3 @@ async def kept(url: str, names: Names, stream: str = STREAM) -> list[bytes]:
     """The payloads that Redis keeps, in their order."""
     async with redis.asyncio.Redis.from_url(url) as connection:
         return [entry[b"payload"] for _, entry in await connection.xrange(names.stream(stream))]
-
-
-async def _value(value: object) -> object:
-    return value

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from suites.recovery.feeding import feeding
+from suites.recovery.waits import feels, health
 from suites.system import token
 from suites.waiting import until
 
@@ -40,13 +41,13 @@ async def asked(service, path, **options):
     return await asyncio.to_thread(ask, service, path, **options)
 
 
-async def gives(service, path, status, **options):
-    return (await asked(service, path, **options)).status == status
+async def gives(service, path, status):
+    """Return when `path` is answered so."""
 
+    async def so():
+        return (await asked(service, path)).status == status
 
-async def says(service, http_status, status):
-    answer = await asyncio.to_thread(service.health)
-    return (answer["http_status"], answer["status"]) == (http_status, status)
+    await until(so)
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def start_api(start_service, redis, names):
         await asyncio.to_thread(ingest.terminate)
         settings = {"REDIS_URL": redis.url, "TICKSTREAM_PREFIX": names.prefix, "TICKSTREAM_CACHE_MS": "0"}
         service = await start_service("api", **{**settings, **environment})
-        await until(lambda: says(service, 200, "ok"))
+        await feels(service, 200, "ok")
         return service
 
     return start
@@ -74,13 +75,13 @@ async def test_without_its_database_the_api_refuses_at_once_and_tells_when_to_co
     service = await start_api()
     before = await asked(service, BARS)
     await asyncio.to_thread(postgres.kill)
-    await until(lambda: says(service, 503, "down"))
+    await feels(service, 503, "down")
     refused = [await asked(service, path) for path in (BARS, "/api/v1/symbols", "/api/v1/patterns") * 3]
     assert {answer.status for answer in refused} == {503}
     assert all(int(answer.retry_after) >= 1 for answer in refused)
     assert "asyncpg" not in str(refused[0].body)
     await asyncio.to_thread(postgres.start)
-    await until(lambda: says(service, 200, "ok"))
+    await feels(service, 200, "ok")
     assert (await asked(service, BARS)).body == before.body
 
 
@@ -94,23 +95,23 @@ async def test_a_database_that_stands_still_holds_no_request_for_long(metrics, s
         assert {(answer.status, answer.retry_after) for answer in answers} == {(503, "1")}
         for answer in answers:
             stalled.record(answer.took_s)
-    assert await says(service, 503, "down")
+    assert await health(service) == (503, "down")
     await asyncio.to_thread(postgres.thaw)
-    await until(lambda: gives(service, BARS, 200))
+    await gives(service, BARS, 200)
 
 
 async def test_without_redis_the_api_answers_from_the_database_and_changes_nothing(start_api, redis):
     service = await start_api(TICKSTREAM_CACHE_MS="60000")
     first = await asked(service, BARS)
     await asyncio.to_thread(redis.kill)
-    await until(lambda: says(service, 200, "degraded"))
+    await feels(service, 200, "degraded")
     answers = [await asked(service, BARS) for _ in range(10)]
     assert all((answer.status, answer.body) == (200, first.body) for answer in answers)
     # Nobody can tell whether the token was given up.
     refused = await asked(service, "/api/v1/watchlists", post=WATCHLIST)
     assert (refused.status, refused.retry_after) == (503, "1")
     await asyncio.to_thread(redis.start)
-    await until(lambda: says(service, 200, "ok"))
+    await feels(service, 200, "ok")
     assert (await asked(service, "/api/v1/watchlists", post=WATCHLIST)).status == 201
 
 
@@ -123,16 +124,16 @@ async def test_a_redis_that_stands_still_does_not_hold_the_api_up(metrics, start
     assert {answer.status for answer in answers} == {200}
     for answer in answers:
         stalled.record(answer.took_s)
-    await until(lambda: says(service, 200, "degraded"))
+    await feels(service, 200, "degraded")
     await asyncio.to_thread(redis.thaw)
-    await until(lambda: says(service, 200, "ok"))
+    await feels(service, 200, "ok")
 
 
 async def test_what_is_in_the_cache_is_answered_without_a_database(start_api, postgres):
     service = await start_api(TICKSTREAM_CACHE_MS="60000")
     first = await asked(service, BARS)
     await asyncio.to_thread(postgres.kill)
-    await until(lambda: says(service, 503, "down"))
+    await feels(service, 503, "down")
     kept = await asked(service, BARS)
     assert (kept.status, kept.body) == (200, first.body)
     assert (await asked(service, "/api/v1/bars/S2")).status == 503
@@ -144,13 +145,13 @@ async def test_the_api_is_whole_again_soon_after_the_return_of_its_database(metr
     degraded = metrics.histogram("degraded_answers", unit="s")
     service = await start_api()
     losses = [(postgres.kill, postgres.start), (postgres.stop_cleanly, postgres.start)]
-    for away, back in losses * 3:
+    for away, back in losses * 2:
         await asyncio.to_thread(away)
-        await until(lambda: says(service, 503, "down"))
-        for _ in range(20):
+        await feels(service, 503, "down")
+        for _ in range(30):
             degraded.record((await asked(service, BARS)).took_s)
         since = await asyncio.to_thread(back)
-        await until(lambda: gives(service, BARS, 200))
+        await gives(service, BARS, 200)
         recovery.record(time.perf_counter() - since)
 
 
@@ -161,8 +162,8 @@ async def test_an_api_that_starts_before_its_servers_serves_when_they_are_there(
     wanted = await asked(first, BARS)
     await asyncio.gather(asyncio.to_thread(postgres.kill), asyncio.to_thread(redis.kill))
     service = await start_service("api", REDIS_URL=redis.url, TICKSTREAM_PREFIX=names.prefix)
-    assert await says(service, 503, "down")
+    assert await health(service) == (503, "down")
     assert (await asked(service, BARS)).status == 503
     await asyncio.gather(asyncio.to_thread(postgres.start), asyncio.to_thread(redis.start))
-    await until(lambda: says(service, 200, "ok"))
+    await feels(service, 200, "ok")
     assert (await asked(service, BARS)).body == wanted.body

@@ -7,7 +7,7 @@ import pytest
 
 from suites.recovery.subscribers import subscribed
 from suites.recovery.talking import as_pattern, talking
-from suites.waiting import until
+from suites.recovery.waits import feels, health, holds, tells
 
 USERS = ("ada", "bob", "cy")
 
@@ -15,7 +15,7 @@ USERS = ("ada", "bob", "cy")
 @pytest.fixture
 def start_broadcaster(start_service, redis, names, fixed_port):
     async def start(**environment):
-        settings = {"REDIS_URL": redis.url, "TICKSTREAM_PREFIX": names.prefix, "TICKSTREAM_HEARTBEAT_MS": "300"}
+        settings = {"REDIS_URL": redis.url, "TICKSTREAM_PREFIX": names.prefix, "TICKSTREAM_HEARTBEAT_MS": "3000"}
         return await start_service("broadcast", **{**settings, "TICKSTREAM_BROADCAST_PORT": fixed_port, **environment})
 
     return start
@@ -73,7 +73,7 @@ async def test_users_stay_while_redis_is_away_and_get_what_came_meanwhile(start_
                 await asyncio.to_thread(back)
             await talk.goes_on(60)
         await all_have_everything(users, talk.said)
-    assert not any(one.closes for one in users)
+        assert not any(one.closes for one in users)
 
 
 async def test_a_broadcaster_that_is_cut_off_from_redis_fills_the_gap(start_broadcaster, redis, names, faults):
@@ -90,26 +90,26 @@ async def test_a_broadcaster_that_is_cut_off_from_redis_fills_the_gap(start_broa
                 proxy.heal()
             await talk.goes_on(40)
         await all_have_everything(users, talk.said)
-    assert not any(one.closes for one in users)
+        assert not any(one.closes for one in users)
 
 
 async def test_the_broadcaster_says_how_it_is_while_redis_is_away(start_broadcaster, redis):
     service = await start_broadcaster()
-    assert await _health(service) == (200, "ok")
+    assert await health(service) == (200, "ok")
     await asyncio.to_thread(redis.kill)
-    await until(lambda: _says(service, 200, "degraded"))
+    await feels(service, 200, "degraded")
     await asyncio.to_thread(redis.start)
-    await until(lambda: _says(service, 200, "ok"))
+    await feels(service, 200, "ok")
     await asyncio.to_thread(redis.freeze)
-    await until(lambda: _says(service, 200, "degraded"))
+    await feels(service, 200, "degraded")
     await asyncio.to_thread(redis.thaw)
-    await until(lambda: _says(service, 200, "ok"))
+    await feels(service, 200, "ok")
 
 
 async def test_a_user_behind_a_partition_is_dropped_returns_and_gets_everything_once(
     start_broadcaster, redis, names, faults
 ):
-    service = await start_broadcaster()
+    service = await start_broadcaster(TICKSTREAM_HEARTBEAT_MS="300")
     proxy = faults.proxy(service.url("broadcast"))
     async with (
         subscribed(f"ws://127.0.0.1:{proxy.port}/ws", "ada") as [ada],
@@ -118,7 +118,7 @@ async def test_a_user_behind_a_partition_is_dropped_returns_and_gets_everything_
         async with talking(redis.url, names, as_pattern) as talk:
             await talk.goes_on(60)
             proxy.blackhole()
-            await until(lambda: _subscribers_are(service, 1))  # heartbeats find it out
+            await tells(service, "broadcast", "subscribers", 1)  # heartbeats find it out
             await talk.goes_on(100)
             proxy.reset()
             proxy.heal()
@@ -127,7 +127,7 @@ async def test_a_user_behind_a_partition_is_dropped_returns_and_gets_everything_
 
 
 async def test_a_user_on_a_bad_line_gets_everything_once(start_broadcaster, redis, names, faults):
-    service = await start_broadcaster(TICKSTREAM_HEARTBEAT_MS="5000")
+    service = await start_broadcaster()
     proxy = faults.proxy(service.url("broadcast"))
     async with subscribed(f"ws://127.0.0.1:{proxy.port}/ws", "ada") as [ada]:
         proxy.latency(0.01, jitter_s=0.01)
@@ -148,7 +148,7 @@ async def test_users_are_told_when_redis_has_lost_everything(start_broadcaster, 
         await all_have_everything(users, talk.said)
         await asyncio.to_thread(redis.kill)
         await asyncio.to_thread(redis.start_empty)
-        await until(lambda: _value(all(one.closes == [1012] for one in users)))
+        await holds(lambda: all(one.closes == [1012] for one in users))
 
 
 @pytest.mark.performance
@@ -160,7 +160,7 @@ async def test_users_hear_again_soon_after_the_return_of_what_was_away(
     proxy = faults.proxy(service.url("broadcast"))
     async with subscribed(f"ws://127.0.0.1:{proxy.port}/ws", "ada") as [ada]:
         async with talking(redis.url, names, as_pattern) as talk:
-            for round_number in range(6):
+            for round_number in range(4):
                 await talk.goes_on(20)
                 if round_number % 2:
                     await asyncio.to_thread(service.kill)
@@ -176,20 +176,3 @@ async def test_users_hear_again_soon_after_the_return_of_what_was_away(
         await ada.reaches(talk.said)
     metrics.counter("recovery_messages_lost").add(talk.said - len(set(ada.got)))
     metrics.counter("recovery_messages_doubled").add(ada.doubled)
-
-
-async def _health(service):
-    answer = await asyncio.to_thread(service.health)
-    return answer["http_status"], answer["status"]
-
-
-async def _says(service, http_status, status):
-    return await _health(service) == (http_status, status)
-
-
-async def _subscribers_are(service, count):
-    return (await asyncio.to_thread(service.facts, "broadcast"))["subscribers"] == count
-
-
-async def _value(value):
-    return value

@@ -3,7 +3,7 @@
 import asyncio
 
 from suites.recovery.feeding import all_there, feeding
-from suites.waiting import until
+from suites.recovery.waits import holds, logs
 
 
 async def test_a_database_that_is_killed_in_mid_stream_and_restarted_misses_nothing(start_service, database, postgres):
@@ -33,7 +33,7 @@ async def test_a_database_that_stands_still_holds_up_no_source(start_service, da
     async with feeding(service) as feed:
         await database.settled("feed", 500)
         await asyncio.to_thread(postgres.freeze)
-        await feed.passes(2000)
+        await feed.passes(1000)
         await asyncio.to_thread(postgres.thaw)
     await all_there(database, feed.sent)
 
@@ -44,7 +44,7 @@ async def test_a_partition_before_the_database_is_bridged_and_heals(start_servic
     async with feeding(service) as feed:
         await database.settled("feed", 500)
         proxy.blackhole()
-        await feed.passes(2000)
+        await feed.passes(1000)
         proxy.heal()
     await all_there(database, feed.sent)
 
@@ -64,7 +64,7 @@ async def test_a_database_that_does_not_answer_a_newcomer_is_found_again(start_s
 async def test_a_database_that_restarts_over_and_over_gets_every_tick_once(start_service, database, postgres):
     service = await start_service(TICKSTREAM_FLUSH_MS="1")
     async with feeding(service) as feed:
-        for round_number in range(6):
+        for round_number in range(4):
             await asyncio.to_thread(postgres.kill if round_number % 2 else postgres.stop_cleanly)
             await feed.passes(50)
             await asyncio.to_thread(postgres.start)
@@ -90,7 +90,7 @@ async def test_answers_to_commits_that_never_arrive_double_nothing(start_service
         for round_number in range(5):
             cuts = proxy.cuts
             proxy.cut_answer_to(b"COMMIT")
-            await until(lambda cuts=cuts: _more(proxy, cuts))
+            await holds(lambda cuts=cuts: proxy.cuts > cuts)
             if round_number == 2:
                 await asyncio.to_thread(postgres.restart)  # and now the server itself has forgotten who asked
             await feed.passes(50)
@@ -111,17 +111,9 @@ async def test_a_slow_and_narrow_way_to_the_database_only_takes_longer(start_ser
 async def test_a_system_that_starts_before_its_database_serves_when_it_is_there(start_service, database, postgres):
     await asyncio.to_thread(postgres.stop_cleanly)
     service = await start_service(wait=False)
-    await until(lambda: _said(service, "database_lost"))
+    await logs(service, "database_lost")
     await asyncio.to_thread(postgres.start)
     await asyncio.to_thread(service.wait_ready)
     async with feeding(service) as feed:
         await feed.passes(1000)
     await all_there(database, feed.sent)
-
-
-async def _more(proxy, cuts):
-    return proxy.cuts > cuts
-
-
-async def _said(service, event):
-    return service.events(event)

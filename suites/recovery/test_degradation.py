@@ -6,7 +6,7 @@ import time
 import pytest
 
 from suites.recovery.feeding import all_there, feeding
-from suites.waiting import until
+from suites.recovery.waits import feels, health, tells
 
 
 async def test_ingestion_says_at_each_stage_how_it_is(start_service, database, postgres):
@@ -14,10 +14,10 @@ async def test_ingestion_says_at_each_stage_how_it_is(start_service, database, p
     assert await health(service) == (200, "ok")
     async with feeding(service) as feed:
         await asyncio.to_thread(postgres.kill)
-        await until(lambda: says(service, 200, "degraded"))
+        await feels(service, 200, "degraded")
         await feed.passes(100)  # which is what degraded means: it still does its work
         await asyncio.to_thread(postgres.start)
-        await until(lambda: says(service, 200, "ok"))
+        await feels(service, 200, "ok")
     await all_there(database, feed.sent)
 
 
@@ -27,10 +27,10 @@ async def test_ingestion_does_not_call_a_database_well_that_stands_still(start_s
         await database.settled("feed", 200)
         await asyncio.to_thread(postgres.freeze)
         began = time.monotonic()
-        await until(lambda: says(service, 200, "degraded"))
+        await feels(service, 200, "degraded")
         assert time.monotonic() - began < 5
         await asyncio.to_thread(postgres.thaw)
-        await until(lambda: says(service, 200, "ok"))
+        await feels(service, 200, "ok")
     await all_there(database, feed.sent)
 
 
@@ -38,11 +38,11 @@ async def test_ingestion_does_not_call_itself_whole_without_redis(start_service,
     service = await start_service(REDIS_URL=redis.url, TICKSTREAM_PREFIX=names.prefix)
     async with feeding(service) as feed:
         await database.settled("feed", await feed.passes(200))
-        await until(lambda: says(service, 200, "ok"))
+        await feels(service, 200, "ok")
         await asyncio.to_thread(redis.kill)
-        await until(lambda: says(service, 200, "degraded"))
+        await feels(service, 200, "degraded")
         await asyncio.to_thread(redis.start)
-        await until(lambda: says(service, 200, "ok"))
+        await feels(service, 200, "ok")
     await all_there(database, feed.sent)
 
 
@@ -78,19 +78,6 @@ async def test_a_missing_database_is_not_overrun(metrics, start_service, databas
             await feed.passes(10)
         facts = await asyncio.to_thread(service.facts)
         proxy.up()
-        await until(lambda: breaker_is(service, "closed"))
+        await tells(service, "ingest", "breaker", "closed")
     assert facts["breaker"] in ("open", "half_open")
     await all_there(database, feed.sent)
-
-
-async def health(service):
-    answer = await asyncio.to_thread(service.health)
-    return answer["http_status"], answer["status"]
-
-
-async def says(service, http_status, status):
-    return await health(service) == (http_status, status)
-
-
-async def breaker_is(service, state):
-    return (await asyncio.to_thread(service.facts))["breaker"] == state

@@ -8,8 +8,8 @@ import pytest
 
 from suites.oracle import expected_bars, lost_and_doubled
 from suites.recovery.feeding import SYMBOLS
+from suites.recovery.waits import feels, health, tells
 from suites.system import FEED_SOURCE, ticks
-from suites.waiting import until
 
 RATE = 4000
 MARKET = {"TICKSTREAM_RATE": str(RATE), "TICKSTREAM_SEED": "7", "TICKSTREAM_SYMBOLS": ",".join(SYMBOLS)}
@@ -30,10 +30,10 @@ async def start_pair(start_service, port, count, **environment):
 
 async def test_an_exchange_that_is_killed_and_restarted_leaves_no_gap(start_service, database, fixed_port):
     exchange, ingest, market = await start_pair(start_service, fixed_port, 8000)
-    for upto in (1500, 4000):
+    for losses, upto in ((1, 1500), (2, 4000)):
         await database.settled(FEED_SOURCE, upto)
         await asyncio.to_thread(exchange.kill)
-        await until(lambda: _feed_is(ingest, connected=False))
+        await tells(ingest, "ingest", "exchange_losses", losses)
         exchange = await start_service("exchange", **market)
     await database.settled(FEED_SOURCE, 8000)
     assert await database.bars() == expected_bars(day(8000))
@@ -63,10 +63,10 @@ async def test_an_exchange_that_stands_still_is_told_of_and_goes_on(start_servic
     exchange, ingest, _ = await start_pair(start_service, fixed_port, 10_000)
     await database.settled(FEED_SOURCE, 500)
     with faults.process(exchange.pid).stopped():
-        await until(lambda: _health_is(ingest, "degraded"))  # pings find it out
+        await feels(ingest, 200, "degraded")  # pings find it out
     await database.settled(FEED_SOURCE, 10_000)
     assert await database.bars() == expected_bars(day(10_000))
-    assert await _health_is(ingest, "ok")
+    assert await health(ingest) == (200, "ok")
 
 
 async def test_ingestion_that_is_killed_goes_on_where_the_day_was(start_service, database, fixed_port):
@@ -99,9 +99,9 @@ async def test_the_exchange_is_followed_again_soon_after_its_return(
     recovery = metrics.histogram("websocket_recovery", unit="s")
     proxy = faults.proxy(f"127.0.0.1:{fixed_port}")
     url = f"ws://127.0.0.1:{proxy.port}/ticks"
-    exchange, ingest, market = await start_pair(start_service, fixed_port, 30_000, TICKSTREAM_EXCHANGE_URL=url)
+    exchange, ingest, market = await start_pair(start_service, fixed_port, 12_000, TICKSTREAM_EXCHANGE_URL=url)
     upto = 500
-    for round_number in range(6):
+    for round_number in range(4):
         await database.settled(FEED_SOURCE, upto)
         if round_number % 2:
             proxy.down()
@@ -116,16 +116,7 @@ async def test_the_exchange_is_followed_again_soon_after_its_return(
         await database.settled(FEED_SOURCE, upto)
         recovery.record(time.perf_counter() - since)
         upto += 200
-    await database.settled(FEED_SOURCE, 30_000)
-    lost, doubled = lost_and_doubled(expected_bars(day(30_000)), await database.bars())
+    await database.settled(FEED_SOURCE, 12_000)
+    lost, doubled = lost_and_doubled(expected_bars(day(12_000)), await database.bars())
     metrics.counter("recovery_ticks_lost").add(lost)
     metrics.counter("recovery_ticks_doubled").add(doubled)
-
-
-async def _feed_is(ingest, *, connected):
-    facts = await asyncio.to_thread(ingest.facts)
-    return (facts["exchange"] == "connected") is connected
-
-
-async def _health_is(service, status):
-    return (await asyncio.to_thread(service.health))["status"] == status

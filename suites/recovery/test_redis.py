@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from suites.recovery.feeding import all_there, feeding
 from suites.recovery.talking import CHANNEL, STREAM, kept, talking
+from suites.recovery.waits import holds
 from suites.system import Live, Mailbox
 from suites.waiting import until
 
@@ -110,7 +111,7 @@ async def test_a_reader_goes_on_where_it_was_while_redis_restarts_under_it(redis
                 await talk.goes_on(40)
                 await asyncio.to_thread(redis.restart)
             await talk.goes_on(40)
-        await until(lambda: _value(read and read[-1] == talk.said))
+        await holds(lambda: read and read[-1] == talk.said)
         reading.cancel()
     assert read == list(range(1, talk.said + 1))
 
@@ -133,7 +134,7 @@ async def test_a_redis_that_comes_back_empty_is_told_every_bar_that_changes_then
         await database.settled("feed", 200)
         await asyncio.to_thread(redis.kill)
         await asyncio.to_thread(redis.start_empty)
-        await feed.passes(4000)  # more than a minute of the market, so that every symbol has a new bar
+        await feed.passes(1000)  # more than a minute of the market, so that every symbol has a new bar
     await all_there(database, feed.sent)
     bars = await database.bars()
     newest = max(minute for _, minute in bars)
@@ -181,7 +182,3 @@ async def _read(mailbox, count):
 async def _read_into(mailbox, read):
     while True:
         read += await _read(mailbox, 25)
-
-
-async def _value(value):
-    return value

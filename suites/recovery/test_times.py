@@ -24,7 +24,7 @@ async def test_the_database_is_used_again_soon_after_each_kind_of_loss(metrics, 
         (postgres.freeze, _thaw(postgres)),
     ]
     async with feeding(service) as feed:
-        for away, back in losses * 3:
+        for away, back in losses * 2:
             await database.settled("feed", await feed.passes(50))
             await asyncio.to_thread(away)
             before = await feed.passes(100)
@@ -53,7 +53,7 @@ async def test_redis_is_used_again_soon_after_each_kind_of_loss(metrics, redis, 
     recovery = metrics.histogram("redis_recovery", unit="s")
     losses = [(redis.kill, redis.start), (redis.stop_cleanly, redis.start), (redis.freeze, _thaw(redis))]
     async with talking(redis.url, names) as talk, Live(redis.url, channels=[CHANNEL], names=names) as live:
-        for away, back in losses * 3:
+        for away, back in losses * 2:
             await talk.goes_on(10)
             await asyncio.to_thread(away)
             await asyncio.sleep(_AWAY_S)
