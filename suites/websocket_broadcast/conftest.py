@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import redis
@@ -16,13 +16,42 @@ StartBroadcaster = Callable[..., Awaitable[Service]]
 HEARTBEAT_S = 0.4
 
 
-@pytest.fixture(scope="session")
-def shared_names(redis_url: str) -> Iterator[Names]:
+@contextmanager
+def private_names(redis_url: str) -> Iterator[Names]:
     names = Names(f"suite:{secrets.token_hex(6)}:")
     yield names
     with redis.Redis.from_url(redis_url) as connection:
         for key in connection.scan_iter(f"{names.prefix}*", count=1000):
             connection.delete(key)
+
+
+@pytest.fixture(scope="session")
+def shared_names(redis_url: str) -> Iterator[Names]:
+    with private_names(redis_url) as names:
+        yield names
+
+
+@pytest.fixture(scope="session")
+def names_of_small(redis_url: str) -> Iterator[Names]:
+    with private_names(redis_url) as names:
+        yield names
+
+
+@pytest.fixture(scope="session")
+def small(redis_url: str, names_of_small: Names) -> Iterator[Service]:
+    """Shared as well: room for three, two connections for each user, and a short heartbeat."""
+    limits = {
+        "TICKSTREAM_MAX_SUBSCRIBERS": "3",
+        "TICKSTREAM_MAX_PER_USER": "2",
+        "TICKSTREAM_HEARTBEAT_MS": str(int(HEARTBEAT_S * 1000)),
+    }
+    with Service({**_environment(redis_url, names_of_small), **limits}, "broadcast") as service:
+        yield service
+
+
+@pytest.fixture
+def teller_of_small(redis_url: str, names_of_small: Names) -> Teller:
+    return Teller(redis_url, names_of_small)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 
 from suites.system import TOKEN_SECRET, token
 from suites.waiting import until
-from suites.websocket_broadcast.conftest import HEARTBEAT_S, ws
+from suites.websocket_broadcast.conftest import ws
 from suites.websocket_broadcast.subscriber import bearer, subscriber
 from suites.websocket_broadcast.told import a_pattern
 
@@ -98,9 +98,8 @@ async def test_a_connection_is_authorised_once(url):
         assert (await user.end())[0] == 4400
 
 
-async def test_who_shows_no_token_is_not_waited_for(start_broadcaster):
-    service = await start_broadcaster(TICKSTREAM_HEARTBEAT_MS=str(int(HEARTBEAT_S * 1000)))
-    async with subscriber(ws(service), headers={}) as user:
+async def test_who_shows_no_token_is_not_waited_for(small):
+    async with subscriber(ws(small), headers={}) as user:
         assert (await user.end())[0] == 4408
 
 

@@ -128,7 +128,7 @@ async def test_there_is_nothing_else_on_the_port(url, shared_broadcaster):
 
 
 @pytest.mark.parametrize(
-    "sent", [b"\x00" * 2000, b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 5000, b"GET /ws HTTP/1.1\r\n" * 3]
+    "sent", [b"\x16\x03\x01\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 5000, b"GET /ws HTTP/1.1\r\n" * 3]
 )
 async def test_what_is_no_handshake_is_not_listened_to(url, teller, unique, shared_broadcaster, sent):
     port = int(shared_broadcaster.url("broadcast").rpartition(":")[2])

@@ -1,0 +1,93 @@
+"""How soon, to how many, and whether everybody got exactly theirs. The declared thresholds judge, not the tests."""
+
+import asyncio
+import random
+import time
+
+import pytest
+
+from suites.websocket_broadcast.conftest import ws
+from suites.websocket_broadcast.crowd import Crowd, compare, record
+from suites.websocket_broadcast.told import KINDS, Wish, a_pattern, patterns
+
+pytestmark = pytest.mark.performance
+
+SYMBOLS = [f"S{number}" for number in range(10)]
+END = "END"  # a symbol that everybody asks for, to know when everything before has come
+
+
+def wishes(count, seed=1):
+    """Half of the users ask for everything, the others for something."""
+    rng = random.Random(seed)
+    some = [
+        Wish([*rng.sample(SYMBOLS, 4), END], rng.sample(KINDS, 3) if rng.random() < 0.5 else "*", rng.choice([1, 30]))
+        for _ in range(count // 2)
+    ]
+    return some + [Wish()] * (count - len(some))
+
+
+async def finish(teller, members, tell_one=None):
+    """Tell last ones until everybody has had one; a defect may swallow them like any other."""
+    ends = []
+    while not ends or any(member.last < ends[0] for member in members):
+        ends += [await (tell_one or teller.tell)(a_pattern(END, kind, 100)) for kind in KINDS]
+        await asyncio.sleep(0.1)
+
+
+async def deliver(teller, crowd, delivery, told, pace_s):
+    """Tell at a steady pace, and record how old each pattern was when it arrived."""
+    sent = {}
+
+    async def tell(pattern):
+        before = time.perf_counter()
+        number = await teller.tell(pattern)
+        sent[number] = before
+        return number
+
+    for pattern in told:
+        await tell(pattern)
+        await asyncio.sleep(pace_s)
+    await finish(teller, crowd.members, tell)
+    for member in crowd.members:
+        for number, arrived in member.got:
+            delivery.record(arrived - sent[number])
+
+
+async def test_delivery_to_more_than_two_hundred_users(metrics, start_broadcaster, own_teller):
+    delivery = metrics.histogram("broadcast_delivery", unit="s")
+    service = await start_broadcaster()
+    async with own_teller as teller, Crowd(ws(service), wishes(250)) as crowd:
+        await deliver(teller, crowd, delivery, patterns(100, SYMBOLS), 0.02)
+        record(metrics, compare(crowd.members, teller.told))
+
+
+async def test_delivery_to_a_thousand_users(metrics, start_broadcaster, own_teller):
+    delivery = metrics.histogram("broadcast_delivery_1000", unit="s")
+    service = await start_broadcaster()
+    async with own_teller as teller, Crowd(ws(service), [Wish()] * 1000) as crowd:
+        metrics.gauge("users_connected").set(service.facts("broadcast")["subscribers"])
+        await deliver(teller, crowd, delivery, patterns(40, SYMBOLS), 0.06)
+        record(metrics, compare(crowd.members, teller.told))
+
+
+async def test_bursts_reach_everybody_whole_and_in_order(metrics, start_broadcaster, own_teller):
+    service = await start_broadcaster()
+    async with own_teller as teller, Crowd(ws(service), wishes(100)) as crowd:
+        for seed in range(5):
+            await teller.tell_burst(patterns(200, SYMBOLS, seed))
+        await finish(teller, crowd.members)
+        record(metrics, compare(crowd.members, teller.told))
+
+
+async def test_users_who_return_get_what_they_missed(metrics, start_broadcaster, own_teller):
+    replay = metrics.histogram("replay_time", unit="s")
+    service = await start_broadcaster()
+    async with own_teller as teller:
+        async with Crowd(ws(service), wishes(40)):
+            pass
+        await teller.tell_burst(patterns(1000, SYMBOLS))
+        async with Crowd(ws(service), wishes(40)) as crowd:
+            await finish(teller, crowd.members)
+        for member in crowd.members:
+            replay.record(max(arrived for number, arrived in member.got if number <= 1000) - member.came)
+        record(metrics, compare(crowd.members, teller.told))
