@@ -63,7 +63,7 @@ async def test_patterns_through_kills_and_servers_that_go_away(metrics, broker, 
     sent = market(2000, seed=22)
     redis, postgres = faults.proxy(broker.url), faults.proxy(database.url)
     async with listening(broker, database) as findings:
-        for upto in (500, 1000, 1500, 2000):
+        for upto in (700, 1400, 2000):
             service = await start_finding(redis.url, POSTGRES_URL=postgres.url)
             feeding = asyncio.create_task(fed(service, sent[:upto]))
             for proxy in rng.sample([redis, postgres, postgres], 3):
@@ -72,7 +72,6 @@ async def test_patterns_through_kills_and_servers_that_go_away(metrics, broker, 
             await asyncio.to_thread(service.kill)
             feeding.cancel()
             await asyncio.wait([feeding])
-        redis.heal(), postgres.heal()
         await fed(await start_finding(), sent)
         await looked_through(database, sent)
     record(metrics, findings, expected_patterns(sent))

@@ -53,9 +53,9 @@ async def test_kills_at_any_moment_lose_and_double_no_pattern(broker, database, 
     rng = random.Random(seed)
     sent = market(3000, seed=seed)
     async with listening(broker, database) as findings:
-        for step in range(1, 5):
+        for step in range(1, 4):
             service = await start_finding()
-            feeding = asyncio.create_task(feed(service, sent[: 600 * step]))
+            feeding = asyncio.create_task(feed(service, sent[: 800 * step]))
             await asyncio.sleep(rng.uniform(0.0, 0.3))
             await asyncio.to_thread(service.kill)
             feeding.cancel()
