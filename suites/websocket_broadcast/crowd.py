@@ -1,4 +1,4 @@
-"""Many users at once, through a client that costs little, so that what is measured is the service and not the client."""
+"""Many users at once, through a client that costs little: what is measured is the service and not the client."""
 
 import asyncio
 import json
