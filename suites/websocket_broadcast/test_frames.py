@@ -14,19 +14,19 @@ from suites.websocket_broadcast.subscriber import bearer, subscriber
 from suites.websocket_broadcast.told import Wish, a_pattern, patterns
 
 MALFORMED = {
-    "no JSON": "subscribe",
+    "no_JSON": "subscribe",
     "nothing": "",
-    "no object": "[1, 2]",
-    "a number": "1e999",
-    "no type": "{}",
-    "unknown type": '{"type": "shutdown"}',
-    "unknown field": '{"type": "ack", "number": 1, "more": 1}',
-    "wrong type": '{"type": "ack", "number": "1"}',
+    "no_object": "[1, 2]",
+    "a_number": "1e999",
+    "no_type": "{}",
+    "unknown_type": '{"type": "shutdown"}',
+    "unknown_field": '{"type": "ack", "number": 1, "more": 1}',
+    "wrong_type": '{"type": "ack", "number": "1"}',
     "negative": '{"type": "ack", "number": -1}',
-    "huge number": '{"type": "ack", "number": 99999999999999999999999}',
+    "huge_number": '{"type": "ack", "number": 99999999999999999999999}',
     "deep": '{"type": ' + "[" * 5000 + "]" * 5000 + "}",
     "binary": b'{"type": "subscribe"}',
-    "not UTF-8": b"\xff\xfe",
+    "not_UTF-8": b"\xff\xfe",
     "null": "null",
     "NaN": '{"type": "subscribe", "min_strength": NaN}',
 }
@@ -36,7 +36,7 @@ MALFORMED = {
 async def test_a_malformed_frame_ends_its_connection_and_no_other(url, teller, unique, which):
     async with teller, subscriber(url, unique) as bystander, subscriber(url, f"{unique}x") as user:
         await bystander.subscribe(Wish([unique]))
-        await user.connection.send(MALFORMED[which], text=True if which == "not UTF-8" else None)
+        await user.connection.send(MALFORMED[which], text=True if which == "not_UTF-8" else None)
         assert (await user.end())[0] == 4400
         number = await teller.tell(a_pattern(unique))
         assert await bystander.reach(number) == [number]
