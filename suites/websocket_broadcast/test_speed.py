@@ -83,10 +83,10 @@ async def test_users_who_return_get_what_they_missed(metrics, start_broadcaster,
     replay = metrics.histogram("replay_time", unit="s")
     service = await start_broadcaster()
     async with own_teller as teller:
-        async with Crowd(ws(service), wishes(40)):
+        async with Crowd(ws(service), wishes(60)):
             pass
         await teller.tell_burst(patterns(1000, SYMBOLS))
-        async with Crowd(ws(service), wishes(40)) as crowd:
+        async with Crowd(ws(service), wishes(60)) as crowd:
             await finish(teller, crowd.members)
         for member in crowd.members:
             replay.record(max(arrived for number, arrived in member.got if number <= 1000) - member.came)
