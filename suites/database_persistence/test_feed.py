@@ -88,7 +88,7 @@ async def test_a_whole_day_in_one_process_comes_out_tick_by_tick(start_service, 
 async def test_kills_of_ingest_lose_and_double_nothing(start_service, database):
     exchange = await start_service("exchange", **ENDLESS)
     service = await pulled(start_service, exchange)
-    for _ in range(3):
+    for _ in range(2):
         await some_more(database)
         await asyncio.to_thread(service.kill)
         service = await pulled(start_service, exchange)
@@ -101,13 +101,13 @@ async def test_kills_of_the_exchange_lose_and_double_nothing(start_service, data
     fixed = {**ENDLESS, "TICKSTREAM_EXCHANGE_PORT": exchange_port}
     exchange = await start_service("exchange", **fixed)
     service = await pulled(start_service, exchange)
-    for _ in range(3):
+    for _ in range(2):
         await some_more(database)
         await asyncio.to_thread(exchange.kill)
         exchange = await start_service("exchange", **fixed)
     await some_more(database)
     facts = await asyncio.to_thread(service.facts)
-    assert (facts["gaps"], facts["exchange_losses"]) == (0, 3)
+    assert (facts["gaps"], facts["exchange_losses"]) == (0, 2)
     await assert_whole(service, database)
 
 
@@ -115,7 +115,7 @@ async def test_a_database_that_goes_away_in_mid_stream_changes_no_bar(start_serv
     exchange = await start_service("exchange", **ENDLESS)
     proxy = faults.proxy(database.url)
     service = await pulled(start_service, exchange, POSTGRES_URL=proxy.url, TICKSTREAM_FLUSH_MS="1")
-    for _ in range(3):
+    for _ in range(2):
         await some_more(database)
         proxy.down()
         await proxy.refused()

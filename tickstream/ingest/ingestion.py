@@ -166,9 +166,12 @@ class Ingest:
         return Accepted(next_sequence=since + len(fresh) + 1, gap=gap)
 
     async def drain(self) -> None:
-        """Return when everything accepted so far is in the database. From now on batches follow without a pause."""
+        """Return when everything accepted so far is in the database, or safe in the journal while there is none.
+
+        From now on batches follow without a pause.
+        """
         self._draining.set()
-        while self._unsettled or self._dirty.is_set() or self._in_flight:
+        while self._unsettled or (self.connected and (self._dirty.is_set() or self._in_flight)):
             self._progress.clear()
             await self._progress.wait()
 
@@ -280,6 +283,7 @@ class Ingest:
         if self.connected or self.counts.failures == 1:
             log.warning("database_lost", reason=self.last_error)
         self.connected = False
+        self._progress.set()
 
     def _note_success(self) -> None:
         self.breaker.succeeded()

@@ -76,7 +76,7 @@ class IngestPart:
                 if self._feed:
                     await self._feed.close()
                 await self._intake.close()
-                if self._working and self._ingest.connected:
+                if self._working:
                     await self._ingest.drain()
 
     def health(self) -> Health:
