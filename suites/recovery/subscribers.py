@@ -1,7 +1,7 @@
 """A user's client of the broadcaster as it should be written: it comes back by itself, and knows what it has had.
 
-It acknowledges everything that it gets. What comes again although the broadcaster has confirmed the acknowledgement is
-`doubled`; what comes again because that was still in doubt is dropped, as any client may.
+It acknowledges everything that it gets. What comes again on the same connection, or although the broadcaster has
+confirmed the acknowledgement, is `doubled`; what comes again because that was in doubt is dropped, as any client may.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ class Subscriber:
         self._headers = {"Authorization": f"Bearer {token(user)}"}
         self._ready = asyncio.Event()
         self._confirmed = 0
+        self._here: set[int] = set()  # what came on this connection
         self.got: list[int] = []
         self.doubled = 0
         self.missed = 0
@@ -59,6 +60,7 @@ class Subscriber:
         await holds(lambda: self.last >= number)
 
     async def _listen(self, connection: ClientConnection) -> None:
+        self._here.clear()
         await connection.send(json.dumps({"type": "subscribe", "symbols": "*", "kinds": "*"}))
         try:
             async for frame in connection:
@@ -79,10 +81,11 @@ class Subscriber:
                 self.missed += message["count"]
             case "pattern":
                 number = message["number"]
-                if number <= self._confirmed:
+                if number <= self._confirmed or number in self._here:
                     self.doubled += 1
                 elif number not in self.got[-500:]:
                     self.got.append(number)
+                self._here.add(number)
 
 
 @asynccontextmanager

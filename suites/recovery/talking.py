@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import redis.asyncio
 
 from suites.recovery.waits import holds
-from suites.system import Names, Publisher
+from suites.system import Names, Publisher, declared_faults
 
 CHANNEL = "talk"
 STREAM = "talk"
@@ -64,7 +64,7 @@ class Talk:
 @asynccontextmanager
 async def talking(url: str, names: Names, say: Say = plainly, *, pause_s: float = 0.002) -> AsyncIterator[Talk]:
     """Talks in the background; the end of the block waits until Redis has confirmed the last word."""
-    async with Publisher(url, names=names) as publisher:
+    async with Publisher(url, names=names, faults=declared_faults()) as publisher:
         talk = Talk(publisher, say, pause_s)
         running = asyncio.create_task(talk.run())
         try:

@@ -15,9 +15,11 @@ async def test_ingestion_says_at_each_stage_how_it_is(start_service, database, p
     async with feeding(service) as feed:
         await asyncio.to_thread(postgres.kill)
         await feels(service, 200, "degraded")
+        await tells(service, "ingest", "breaker", "open", "half_open")
         await feed.passes(100)  # which is what degraded means: it still does its work
         await asyncio.to_thread(postgres.start)
         await feels(service, 200, "ok")
+        await tells(service, "ingest", "breaker", "closed")
     await all_there(database, feed.sent)
 
 
@@ -76,8 +78,6 @@ async def test_a_missing_database_is_not_overrun(metrics, start_service, databas
             await asyncio.sleep(1.0)
             attempts.record(proxy.accepted - before)
             await feed.passes(10)
-        facts = await asyncio.to_thread(service.facts)
         proxy.up()
         await tells(service, "ingest", "breaker", "closed")
-    assert facts["breaker"] in ("open", "half_open")
     await all_there(database, feed.sent)

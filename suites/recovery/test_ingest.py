@@ -47,7 +47,8 @@ async def test_a_kill_right_after_the_acknowledgement_loses_nothing(start_servic
     await asyncio.to_thread(service.kill)
     assert await applied(database) < feed.sent[-1].sequence
     await start_service()
-    await all_there(database, feed.sent)
+    async with asyncio.timeout(5):
+        await all_there(database, feed.sent)
 
 
 async def test_being_asked_to_end_while_the_database_is_away_takes_less_than_five_seconds(

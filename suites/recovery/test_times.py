@@ -69,7 +69,7 @@ async def test_redis_is_used_again_soon_after_each_kind_of_loss(metrics, redis, 
 
 
 async def _hears(live, number):
-    while (await anext(live)).number <= number:
+    while int((await anext(live)).payload) <= number:
         pass
 
 

@@ -7,6 +7,7 @@ from suites.system import Service
 from suites.waiting import until
 
 _EVERY_S = 0.02
+_WITHIN_S = 10.0  # of what is said of itself; far above all that is promised, and a third of what a test may take
 
 
 async def holds(condition: Callable[[], object]) -> None:
@@ -25,21 +26,23 @@ async def health(service: Service) -> tuple[int, str]:
 
 
 async def feels(service: Service, http_status: int, status: str) -> None:
-    """Return when `/healthz` answers so."""
+    """Return when `/healthz` answers so. TimeoutError when it never does."""
 
     async def so() -> bool:
         return await health(service) == (http_status, status)
 
-    await until(so, every_s=_EVERY_S)
+    async with asyncio.timeout(_WITHIN_S):
+        await until(so, every_s=_EVERY_S)
 
 
 async def tells(service: Service, part: str, fact: str, *values: object) -> None:
-    """Return when `part` says that `fact` is one of `values`."""
+    """Return when `part` says that `fact` is one of `values`. TimeoutError when it never does."""
 
     async def so() -> bool:
         return (await asyncio.to_thread(service.facts, part))[fact] in values
 
-    await until(so, every_s=_EVERY_S)
+    async with asyncio.timeout(_WITHIN_S):
+        await until(so, every_s=_EVERY_S)
 
 
 async def logs(service: Service, event: str) -> None:
