@@ -19,7 +19,7 @@ from tickstream.broadcast.protocol import Code
 _HANDSHAKE_BYTES: Final = 16 * 1024
 # What is parsed at once: many tiny frames in one piece must not keep everybody else waiting.
 _SLICE: Final = 4096
-_GOODBYE_S: Final = 1.0
+_GOODBYE_S: Final = 2.0
 _HIGH: Final = 64 * 1024
 UNREAD: Final = "you do not read what is sent to you"
 _REASON_BYTES: Final = 120  # a close frame has room for 123
@@ -107,6 +107,8 @@ class Connection(asyncio.Protocol):
 
     def accept(self, request: Request) -> bool:
         """Become a WebSocket, or answer why not; whether it did."""
+        if self._gone:
+            return False
         response = self._websocket.accept(request)
         self._websocket.send_response(response)
         self._flush()
@@ -114,14 +116,15 @@ class Connection(asyncio.Protocol):
 
     def respond(self, status: int, text: str, headers: dict[str, str] | None = None) -> None:
         """Answer the HTTP request and end the connection."""
+        if self._gone:
+            return
         response: Response = self._websocket.reject(status, text)
         for name, value in (headers or {}).items():
             if name in response.headers:
                 del response.headers[name]
             response.headers[name] = value
-        if not self._websocket.eof_sent:
-            self._websocket.send_response(response)
-            self._flush()
+        self._websocket.send_response(response)
+        self._flush()
 
     def write(self, frames: bytes) -> bool:
         """Send whole frames. A client that has let too much wait is dropped instead; whether it was not."""

@@ -195,6 +195,9 @@ class Session:
         user = self.identity.user
         device = DEFAULT_DEVICE if request.device is UNSET else request.device
         subscription = await self._insist(lambda: self._broadcaster.places.join(user, device))
+        if subscription is not None and not self.connection.is_open:
+            self._broadcaster.places.leave(subscription)
+            return None
         if subscription is not None:
             self.subscription = subscription
             self.sent = self.acknowledged = self._cursor = subscription.place
