@@ -66,7 +66,7 @@ async def test_delivery_to_a_thousand_users(metrics, start_broadcaster, own_tell
     service = await start_broadcaster()
     async with own_teller as teller, Crowd(ws(service), [Wish()] * 1000) as crowd:
         metrics.gauge("users_connected").set(service.facts("broadcast")["subscribers"])
-        await deliver(teller, crowd, delivery, patterns(40, SYMBOLS), 0.06)
+        await deliver(teller, crowd, delivery, patterns(30, SYMBOLS), 0.1)
         record(metrics, compare(crowd.members, teller.told))
 
 
