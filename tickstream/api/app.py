@@ -111,6 +111,7 @@ class App:
 
     async def _respond(self, request: Request, place: Place | None, found: Mapping[str, str]) -> Response:
         try:
+            _check_end(request)
             if place is None:
                 return self._elsewhere(request)
             _check_path(request)
@@ -189,6 +190,12 @@ async def _worked_out(call: Call, operation: Operation) -> bytes:
     if isinstance(answer, Response):
         raise TypeError(f"{operation.name}: only what is written as JSON can be cached")
     return answers.encode(answer)
+
+
+def _check_end(request: Request) -> None:
+    """Raises Refusal for a request that tells twice where it ends: a proxy before us may have read it otherwise."""
+    if "transfer-encoding" in request.headers and "content-length" in request.headers:
+        raise errors.two_ends()
 
 
 def _check_path(request: Request) -> None:

@@ -56,6 +56,11 @@ def bad_parameter(name: str, message: str) -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, "bad_parameter", f"{name}: {message}", field=name)
 
 
+def two_ends() -> Refusal:
+    message = "allowed is Content-Length or Transfer-Encoding, not both"
+    return Refusal(HTTPStatus.BAD_REQUEST, "two_ends", message, headers={"Connection": "close"})
+
+
 def unauthorised() -> Refusal:
     return Refusal(
         HTTPStatus.UNAUTHORIZED,
