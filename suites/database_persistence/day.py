@@ -12,7 +12,7 @@ from suites.system import Ack, Expect, Regime, Tick, decode_ticks, encode, ticks
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE")
 SEED = 4
 DAY_TICKS = 30_000
-STREAM_RATE = 400  # trades per second of the exchange that keeps time
+STREAM_RATE = 1000  # trades per second of the exchange that keeps time
 UNACKNOWLEDGED_TICKS = 4000  # what an exchange sends ahead at the most
 
 

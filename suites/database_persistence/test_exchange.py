@@ -160,7 +160,7 @@ async def test_the_messages_of_each_symbol_are_numbered_without_gaps(live_exchan
 
 
 async def test_a_book_has_twenty_levels_on_each_side_around_the_last_trade(live_exchange):
-    messages = await watched(live_exchange, 400)
+    messages = await watched(live_exchange, 700)
     last: dict[str, Decimal] = {}
     books = 0
     for message in messages:

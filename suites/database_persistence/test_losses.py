@@ -216,7 +216,7 @@ async def test_many_sources_through_a_flickering_database(start_service, databas
 
 
 async def _flicker(proxy):
-    for _ in range(8):
+    for _ in range(5):
         proxy.down()
         await proxy.refused()
         proxy.up()
