@@ -4,11 +4,13 @@ import contextlib
 import http.client
 import json
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 ANSWER_S = 5.0
+FIRST_WORD_S = 1.5
 SILENCE_S = 0.25
 
 Headers = Iterable[tuple[str, str | bytes]]
@@ -68,10 +70,19 @@ class Client:
         return self.ask("POST", target, content=content, **options)
 
     def ask(
-        self, method: str, target: str | bytes, *, headers: Headers = (), content: Any = None, body: bytes | None = None
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: Headers = (),
+        content: Any = None,
+        body: bytes | None = None,
+        host: bool = True,
     ) -> Answer:
-        """One request; `content` is sent as JSON, `body` as it is."""
-        lines: list[tuple[str, str | bytes]] = [("Host", "localhost"), *headers]
+        """One request; `content` is sent as JSON, `body` as it is. Without `host` the headers name one."""
+        lines: list[tuple[str, str | bytes]] = [*headers]
+        if host:
+            lines.insert(0, ("Host", "localhost"))
         if self._token is not None:
             lines.append(("Authorization", f"Bearer {self._token}"))
         if content is not None:
@@ -105,9 +116,9 @@ class Client:
         return answer
 
 
-def request(method: str, target: str | bytes, headers: Headers) -> bytes:
+def request(method: str, target: str, headers: Headers) -> bytes:
     """The head of a request, with nothing checked."""
-    first = b" ".join((method.encode(), target if isinstance(target, bytes) else target.encode(), b"HTTP/1.1"))
+    first = f"{method} {target} HTTP/1.1".encode()
     lines = [name.encode() + b": " + (value if isinstance(value, bytes) else value.encode()) for name, value in headers]
     return b"\r\n".join((first, *lines, b"", b""))
 
@@ -122,6 +133,7 @@ def said(port: int, data: bytes) -> tuple[bytes, bool]:
     """What a new connection answers to `data` before it is silent, and whether it closed."""
     received = bytearray()
     with connected(port) as connection:
+        connection.settimeout(FIRST_WORD_S)
         try:
             connection.sendall(data)
             while chunk := connection.recv(65536):
@@ -132,6 +144,12 @@ def said(port: int, data: bytes) -> tuple[bytes, bool]:
         except OSError:
             pass
     return bytes(received), True
+
+
+def said_to_all(port: int, attacks: Sequence[bytes]) -> list[tuple[bytes, bool]]:
+    """As `said` for each of them, all at the same time."""
+    with ThreadPoolExecutor(len(attacks)) as threads:
+        return list(threads.map(lambda data: said(port, data), attacks))
 
 
 def _read(connection: socket.socket, method: str) -> tuple[Answer, bool]:

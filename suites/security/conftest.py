@@ -6,7 +6,7 @@ and neither its log nor any answer to the test's clients may hold a secret.
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
@@ -80,7 +80,8 @@ def running(postgres_url: str, redis_url: str, tmp_path_factory: pytest.TempPath
             "TICKSTREAM_SCHEMA": database.schema,
             "TICKSTREAM_PREFIX": prefix,
             "TICKSTREAM_JOURNAL": str(tmp_path_factory.mktemp("journal")),
-            "TICKSTREAM_RATE": "0",
+            "TICKSTREAM_SYMBOLS": "IDLE",  # the exchange trades once and is silent from then on
+            "TICKSTREAM_TICKS": "1",
             "TICKSTREAM_MAX_PER_USER": "3",
             "LOG_LEVEL": "debug",
         }
@@ -94,9 +95,9 @@ def running(postgres_url: str, redis_url: str, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture
-def tally(running: System, metrics: Metrics) -> Iterator[Tally]:
+def tally(running: System, metrics: Metrics, record_property: Callable[[str, object], None]) -> Iterator[Tally]:
     """Counts the test's attacks; at its end everything that was answered and logged is searched for secrets."""
-    tally = Tally(metrics, running.secrets)
+    tally = Tally(metrics, running.secrets, record_property)
     yield tally
     for answer in running.answers:
         tally.look_for_leaks(answer.text(), "answer")

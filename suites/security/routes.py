@@ -1,5 +1,6 @@
 """What the API offers and to whom, said here a second time: a route that is new or has lost its lock is noticed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from suites.security.client import Client
@@ -51,9 +52,9 @@ def offered(client: Client) -> list[Route]:
     ]
 
 
-def filled(path: str, **values: str) -> str:
+def filled(path: str, values: Mapping[str, str] | None = None) -> str:
     for place, harmless in _PLACES.items():
-        path = path.replace(place, values.get(place.strip("{}"), harmless))
+        path = path.replace(place, (values or {}).get(place.strip("{}"), harmless))
     return path
 
 

@@ -1,12 +1,11 @@
 """What the attacks of one test came to, told to the thresholds, and what must never be seen outside.
 
 A test that asserts fails with the attack that went through. A sweep over many attacks only records: data of a failed
-test do not count, and the thresholds would have nothing to judge. It says on standard output what went through.
+test do not count, and the thresholds would have nothing to judge. What went through stands in the test's properties.
 """
 
 import re
-import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from gate.plugin.recording import Metrics
 
@@ -22,8 +21,11 @@ _INSIDE = re.compile(
 class Tally:
     """Made per test. `secrets` are texts that nobody but the system and its operator may see."""
 
-    def __init__(self, metrics: Metrics, secrets: Iterable[str]) -> None:
+    def __init__(
+        self, metrics: Metrics, secrets: Iterable[str], record_property: Callable[[str, object], None]
+    ) -> None:
         self._secrets = tuple(secrets)
+        self._record_property = record_property
         self._tried = metrics.counter("attacks")
         self._counts = {
             name: metrics.counter(name) for name in ("attacks_succeeded", "unauthorised_answers", "leaks_found")
@@ -54,7 +56,7 @@ class Tally:
 
     def _count(self, name: str, what: str) -> None:
         self._counts[name].add(1)
-        sys.stdout.write(f"{name}: {what}\n")
+        self._record_property(f"seen.{name}", what)
 
 
 def inside(text: str) -> str | None:
