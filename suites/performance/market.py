@@ -42,9 +42,9 @@ async def compare(metrics: Any, database: Database, sent: list[Tick]) -> None:
 
 
 @asynccontextmanager
-async def memory_watched(metrics: Any, pid: int) -> AsyncIterator[None]:
+async def memory_watched(metrics: Any, pid: int, name: str = "service_memory") -> AsyncIterator[None]:
     """Record the resident memory of a process, ten times a second, while the block runs."""
-    resident = metrics.gauge("service_memory", unit="MB")
+    resident = metrics.gauge(name, unit="MB")
     process = psutil.Process(pid)
 
     async def watch() -> None:

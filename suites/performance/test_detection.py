@@ -1,4 +1,4 @@
-"""From the tick that closes a bar to the pattern in a user's hands, through every part; the thresholds judge."""
+"""From the tick that closes a bar to the pattern in users' hands, through every part. The declared thresholds judge."""
 
 import asyncio
 import json
@@ -7,55 +7,82 @@ import time
 import pytest
 from websockets.asyncio.client import connect
 
+from suites.performance.market import memory_watched
 from suites.system import Source, Tick, token
+from suites.waiting import until
+from suites.websocket_broadcast.crowd import Crowd
+from suites.websocket_broadcast.told import Wish
 
 pytestmark = pytest.mark.performance
 
-_SYMBOLS = 20
-_ROUNDS = 16
-_PACE_S = 0.012
+_SYMBOLS = [f"L{number}" for number in range(20)]
+_WISH = Wish(symbols=_SYMBOLS, kinds=["gap"])
 
 
-def leap(number):
-    """A tick that closes the bar of the minute before and opens one of its own, one percent above or below it."""
-    round_, symbol = divmod(number, _SYMBOLS)
-    price = 1_000_000 if round_ % 2 else 1_010_000
-    return Tick(f"S{symbol}", price, 1, round_ * 60_000_000, number + 1)
+class Watcher:
+    """A user who hears of every gap and knows when the tick that made it was due."""
+
+    def __init__(self, rounds):
+        # The first round opens bars and closes none; the second finds gaps in what the first one closed, and so on.
+        self._missing = {(symbol, round_) for symbol in _SYMBOLS for round_ in range(1, rounds - 1)}
+        self.due = {}
+        self.came = {}  # by the number of the message: when the tick was due, and when the message was there
+
+    async def hear(self, connection):
+        """Until every gap has come."""
+        while self._missing:
+            told = json.loads(await connection.recv())
+            key = told["symbol"], int(told["minute"][14:16])
+            self.came[told["number"]] = (self.due[key], time.perf_counter())
+            self._missing.discard(key)
+
+
+async def leap(service, watcher, rounds, pace_s):
+    """Send ticks at a steady pace, of which each closes a bar and opens one a percent above or below it."""
+    async with Source(service.ticks_url, "feed") as feed:
+        began = time.perf_counter()
+        for number in range(len(_SYMBOLS) * rounds):
+            round_, place = divmod(number, len(_SYMBOLS))
+            at = began + number * pace_s
+            await asyncio.sleep(at - time.perf_counter())
+            watcher.due[_SYMBOLS[place], round_ - 1] = at
+            price = 1_000_000 if round_ % 2 else 1_010_000
+            await feed.send([Tick(_SYMBOLS[place], price, 1, round_ * 60_000_000, number + 1)])
+
+
+async def watch(service, rounds, pace_s):
+    """Everything that a watcher of `rounds` of leaps saw."""
+    watcher = Watcher(rounds)
+    headers = {"Authorization": f"Bearer {token('watcher')}"}
+    async with connect(ws(service), additional_headers=headers, proxy=None) as connection:
+        await connection.send(json.dumps({"type": "subscribe", **_WISH.frame()}))
+        assert json.loads(await connection.recv())["type"] == "subscribed"
+        await asyncio.gather(watcher.hear(connection), leap(service, watcher, rounds, pace_s))
+    return watcher
+
+
+def ws(service):
+    return service.url("broadcast", "/ws", scheme="ws")
 
 
 async def test_from_a_tick_to_a_user(metrics, start_service, redis_url, names):
     detection = metrics.histogram("event_detection", unit="s")
     service = await start_service("serve", REDIS_URL=redis_url, TICKSTREAM_PREFIX=names.prefix, TICKSTREAM_RATE="1")
-    due = {}
-    # The first round opens bars and closes none; the second finds gaps in what the first one closed, and so on.
-    wanted = {(f"S{symbol}", round_) for symbol in range(_SYMBOLS) for round_ in range(1, _ROUNDS - 1)}
-    headers = {"Authorization": f"Bearer {token('ada')}"}
-    url = service.url("broadcast", "/ws", scheme="ws")
-    async with (
-        connect(url, additional_headers=headers, proxy=None) as user,
-        Source(service.ticks_url, "feed") as feed,
-    ):
-        await user.send(
-            json.dumps({"type": "subscribe", "symbols": [f"S{n}" for n in range(_SYMBOLS)], "kinds": ["gap"]})
-        )
-        assert json.loads(await user.recv())["type"] == "subscribed"
-        hearing = asyncio.create_task(hear(user, due, wanted, detection))
-        began = time.perf_counter()
-        for number in range(_SYMBOLS * _ROUNDS):
-            tick = leap(number)
-            at = began + number * _PACE_S
-            await asyncio.sleep(at - time.perf_counter())
-            due[tick.symbol, tick.at_us // 60_000_000 - 1] = at
-            await feed.send([tick])
-        await hearing
+    for due, came in (await watch(service, 16, 0.012)).came.values():
+        detection.record(came - due)
 
 
-async def hear(user, due, wanted, detection):
-    """Record each gap as it comes, until all that were wanted have."""
-    missing = set(wanted)
-    while missing:
-        told = json.loads(await user.recv())
-        now = time.perf_counter()
-        minute = int(told["minute"][14:16])
-        detection.record(now - due[told["symbol"], minute])
-        missing.discard((told["symbol"], minute))
+async def test_from_a_tick_to_two_hundred_users_while_a_market_goes_on(metrics, start_service, redis_url, names):
+    delivery = metrics.histogram("websocket_delivery", unit="s")
+    service = await start_service("serve", REDIS_URL=redis_url, TICKSTREAM_PREFIX=names.prefix, TICKSTREAM_RATE="1000")
+    async with Crowd(ws(service), [_WISH] * 220) as crowd, memory_watched(metrics, service.pid, "whole_memory"):
+        watcher = await watch(service, 6, 0.04)
+
+        async def all_came():
+            return all(member.last >= max(watcher.came) for member in crowd.members)
+
+        await until(all_came)
+    for member in crowd.members:
+        for number, came in member.got:
+            delivery.record(came - watcher.came[number][0])
+    metrics.counter("websocket_lost").add(sum(len(watcher.came) - len(member.got) for member in crowd.members))

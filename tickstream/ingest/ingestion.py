@@ -48,7 +48,7 @@ _DECODE_GROUP: Final = msgspec.msgpack.Decoder(Group).decode
 class Limits:
     """When a batch goes to the database, and how much may wait for it."""
 
-    flush_s: float = 0.05
+    flush_s: float = 0.02
     max_bars: int = 50_000
     max_journal_bytes: int = 1024**3
 
