@@ -101,7 +101,7 @@ async def test_coming_back_after_the_database_was_away(start_api, database, faul
     proxy = faults.proxy(database.url)
     service = await start_api(POSTGRES_URL=proxy.url, TICKSTREAM_CACHE_MS="0", TICKSTREAM_RATE_LIMIT="100000")
     async with Client(service) as ada:
-        for _ in range(5):
+        for _ in range(3):
             proxy.down()
             await ada.healthy("down")
             await asyncio.sleep(0.3)  # long enough for the breaker to have opened

@@ -89,7 +89,7 @@ async def build(settings: Settings, faults: Faults, observation: Observation, st
     names = Names(settings.prefix)
     redis = None
     if settings.redis_url:
-        redis = RedisLine(settings.redis_url, Breaker(failures=2, pause_s=_PAUSE_S, faults=faults), faults)
+        redis = RedisLine(settings.redis_url, Breaker(failures=1, pause_s=_PAUSE_S, faults=faults), faults)
         stack.push_async_callback(redis.close)
     breaker = Breaker(failures=3, pause_s=_PAUSE_S, faults=faults)
     database = Database(settings.postgres_url, settings.schema, breaker, faults)

@@ -1,14 +1,15 @@
 """The API's line to Redis: one connection for all requests, never waited for longer than a moment.
 
-What gathers while one round trip runs goes out with the next. Nothing is repeated: a command that was not answered in
-time has failed, and its request goes on without Redis or is refused.
+What gathers while one round trip runs goes out with the next. All commands may be sent twice, and are when their
+connection has broken since it was used last. One that is not answered in time has failed, and its request goes on
+without Redis or is refused.
 """
 
 import asyncio
 from contextlib import suppress
 from typing import Any, Final
 
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tickstream import log
 from tickstream.breaker import Breaker, BreakerState
@@ -18,6 +19,7 @@ from tickstream.messaging.redis_client import client
 Command = tuple[str | bytes | int, ...]
 
 _ANSWER_S: Final = 0.5
+_CONNECT_S: Final = 2.0
 _LOOK_S: Final = 0.5
 _KNOCK_S: Final = 0.1
 
@@ -76,9 +78,8 @@ class RedisLine:
         while self._waiting:
             window, self._waiting = self._waiting, []
             try:
-                async with asyncio.timeout(_ANSWER_S):
-                    answers = await self._exchange([command for commands, _ in window for command in commands])
-            except (OSError, RedisError) as error:
+                answers = await self._exchange([command for commands, _ in window for command in commands])
+            except Exception as error:  # noqa: BLE001  # whatever it was: those who wait must hear of it
                 self._fail(window, error)
                 continue
             self._note(there=True)
@@ -87,12 +88,22 @@ class RedisLine:
                 self._settle(waiting, own)
 
     async def _exchange(self, commands: list[Command]) -> list[Any]:
-        if not self._answered:
+        """The answers to `commands`. A connection that broke since it was used last is replaced once, at once."""
+        if self._answered:
+            with suppress(ConnectionError, RedisConnectionError):
+                return await self._answers(commands)
+            self._note(there=False)
+        async with asyncio.timeout(_CONNECT_S):
             await self._faults.before_connect()
+            await self._redis.ping()
+        return await self._answers(commands)
+
+    async def _answers(self, commands: list[Command]) -> list[Any]:
         pipeline = self._redis.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
-        return await pipeline.execute(raise_on_error=False)
+        async with asyncio.timeout(_ANSWER_S):
+            return await pipeline.execute(raise_on_error=False)
 
     def _settle(self, waiting: asyncio.Future[list[Any]], answers: list[Any]) -> None:
         refused = next((answer for answer in answers if isinstance(answer, Exception)), None)
