@@ -63,6 +63,17 @@ async def test_a_place_that_is_left_out_holds_nobody_up(broker):
     assert [number for _, number in await kept(broker)] == [1, 2, 5, 6, 9]
 
 
+async def test_places_wait_in_order_for_a_name_that_is_taken_by_something_else(broker):
+    async with broker.publisher(identity="p") as publisher, broker.server() as connection:
+        await connection.set(broker.names.stream("s"), "text")
+        waiting = asyncio.create_task(publish(publisher, range(1, 601)))
+        await asyncio.wait([waiting], timeout=0.1)
+        assert publisher.waiting == 600
+        await connection.delete(broker.names.stream("s"))
+        await waiting
+    assert await kept(broker) == [(f"0-{n}", n) for n in range(1, 601)]
+
+
 async def test_a_message_of_an_identity_has_its_place_as_number_though_it_is_not_kept(broker):
     async with broker.publisher(identity="p") as publisher, broker.live("a") as live:
         await publisher.publish("a", b"x", place=7)

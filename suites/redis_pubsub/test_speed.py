@@ -51,9 +51,9 @@ async def test_delivery_one_by_one(metrics, broker):
     delivery = metrics.histogram("delivery", unit="s")
     async with broker.publisher(faults=declared_faults()) as publisher, broker.live("a") as live:
         receiving = asyncio.create_task(receive(live, delivery))
-        for number in range(2000):
+        for number in range(1000):
             await publisher.publish("a", stamped(number), stream="s")
-        record_losses(metrics, "messages_lost", range(2000), await end(publisher, receiving))
+        record_losses(metrics, "messages_lost", range(1000), await end(publisher, receiving))
 
 
 async def test_delivery_to_twenty_subscribers_at_a_steady_pace(metrics, broker):

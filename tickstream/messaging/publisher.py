@@ -130,7 +130,8 @@ class Publisher:
         changes nothing there. Places ascend; that one is missing costs a round trip.
 
         Returns the message's number; 0 when it is not kept, or when the number was lost with an answer. Raises
-        redis.ResponseError when something else than a stream lies under the stream's name.
+        redis.ResponseError when something else than a stream lies under the stream's name; a message with a place waits
+        until that is gone.
         """
         if (place is None) == bool(self._identity):
             raise ValueError("a publisher with an identity takes messages with a place, any other without")
@@ -171,8 +172,11 @@ class Publisher:
             except (OSError, RedisError) as error:
                 self._note_failure(error)
                 continue
-            self._note_success()
             settled = self._settle(window, answers)
+            if settled < len(window) and isinstance(answers[settled], Exception):
+                self._note_failure(answers[settled])
+            else:
+                self._note_success()
             if settled:
                 return
 
@@ -204,7 +208,8 @@ class Publisher:
     def _settle(self, window: list[_Outgoing], answers: list[Any]) -> int:
         settled = 0
         for outgoing, answer in zip(window, answers, strict=True):
-            lasting = isinstance(answer, ResponseError) and "WRONGTYPE" in str(answer)
+            # Whose places must all arrive waits until the name is free; anybody else is told that it is taken.
+            lasting = not self._identity and isinstance(answer, ResponseError) and "WRONGTYPE" in str(answer)
             if answer == _OUT_OF_ORDER or (isinstance(answer, Exception) and not lasting):
                 break
             settled += 1
@@ -216,14 +221,12 @@ class Publisher:
                 outgoing.sent.set_exception(answer)
             else:
                 outgoing.sent.set_result(max(int(answer), 0))
-        if settled < len(window):
-            # The script may have been flushed; it is loaded anew with the next exchange.
-            self.connected = False
         return settled
 
     def _note_failure(self, error: Exception) -> None:
-        if self.connected:
+        if not self.lost:
             log.warning("redis_lost", reason=f"{type(error).__name__}: {error}")
+        # If it was the script that Redis has forgotten, it is loaded anew with the next exchange.
         self.connected, self.lost = False, True
 
     def _note_success(self) -> None:
