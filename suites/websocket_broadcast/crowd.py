@@ -96,11 +96,12 @@ class Findings:
     wrong: int
 
 
-def compare(members: list[Member], told: dict[int, Pattern]) -> Findings:
+def compare(members: list[Member], told: dict[int, Pattern], before: int) -> Findings:
+    """Everything with a number below `before`; what was told later may still be under way."""
     lost = doubled = reordered = wrong = 0
     for member in members:
-        numbers = [number for number, _ in member.got]
-        due = set(expected(member.wish, told))
+        numbers = [number for number, _ in member.got if number < before]
+        due = {number for number in expected(member.wish, told) if number < before}
         counts = Counter(numbers)
         lost += len(due - counts.keys())
         wrong += len(counts.keys() - due)

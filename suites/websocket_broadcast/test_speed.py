@@ -26,12 +26,13 @@ def wishes(count, seed=1):
     return some + [Wish()] * (count - len(some))
 
 
-async def finish(teller, members, tell_one=None):
-    """Tell last ones until everybody has had one; a defect may swallow them like any other."""
+async def finish(teller, members, tell=None):
+    """Tell last ones until everybody has had one; a defect may swallow them like any other. The first one's number."""
     ends = []
     while not ends or any(member.last < ends[0] for member in members):
-        ends += [await (tell_one or teller.tell)(a_pattern(END, kind, 100)) for kind in KINDS]
+        ends += [await (tell or teller.tell)(a_pattern(END, kind, 100)) for kind in KINDS]
         await asyncio.sleep(0.1)
+    return ends[0]
 
 
 async def deliver(teller, crowd, delivery, told, pace_s):
@@ -47,18 +48,19 @@ async def deliver(teller, crowd, delivery, told, pace_s):
     for pattern in told:
         await tell(pattern)
         await asyncio.sleep(pace_s)
-    await finish(teller, crowd.members, tell)
+    before = await finish(teller, crowd.members, tell)
     for member in crowd.members:
         for number, arrived in member.got:
             delivery.record(arrived - sent[number])
+    return before
 
 
 async def test_delivery_to_more_than_two_hundred_users(metrics, start_broadcaster, own_teller):
     delivery = metrics.histogram("broadcast_delivery", unit="s")
     service = await start_broadcaster()
     async with own_teller as teller, Crowd(ws(service), wishes(250)) as crowd:
-        await deliver(teller, crowd, delivery, patterns(100, SYMBOLS), 0.02)
-        record(metrics, compare(crowd.members, teller.told))
+        before = await deliver(teller, crowd, delivery, patterns(100, SYMBOLS), 0.02)
+        record(metrics, compare(crowd.members, teller.told, before))
 
 
 async def test_delivery_to_a_thousand_users(metrics, start_broadcaster, own_teller):
@@ -66,8 +68,8 @@ async def test_delivery_to_a_thousand_users(metrics, start_broadcaster, own_tell
     service = await start_broadcaster()
     async with own_teller as teller, Crowd(ws(service), [Wish()] * 1000) as crowd:
         metrics.gauge("users_connected").set(service.facts("broadcast")["subscribers"])
-        await deliver(teller, crowd, delivery, patterns(30, SYMBOLS), 0.1)
-        record(metrics, compare(crowd.members, teller.told))
+        before = await deliver(teller, crowd, delivery, patterns(30, SYMBOLS), 0.1)
+        record(metrics, compare(crowd.members, teller.told, before))
 
 
 async def test_bursts_reach_everybody_whole_and_in_order(metrics, start_broadcaster, own_teller):
@@ -75,8 +77,8 @@ async def test_bursts_reach_everybody_whole_and_in_order(metrics, start_broadcas
     async with own_teller as teller, Crowd(ws(service), wishes(100)) as crowd:
         for seed in range(5):
             await teller.tell_burst(patterns(200, SYMBOLS, seed))
-        await finish(teller, crowd.members)
-        record(metrics, compare(crowd.members, teller.told))
+        before = await finish(teller, crowd.members)
+        record(metrics, compare(crowd.members, teller.told, before))
 
 
 async def test_users_who_return_get_what_they_missed(metrics, start_broadcaster, own_teller):
@@ -87,7 +89,7 @@ async def test_users_who_return_get_what_they_missed(metrics, start_broadcaster,
             pass
         await teller.tell_burst(patterns(1000, SYMBOLS))
         async with Crowd(ws(service), wishes(60)) as crowd:
-            await finish(teller, crowd.members)
+            before = await finish(teller, crowd.members)
         for member in crowd.members:
             replay.record(max(arrived for number, arrived in member.got if number <= 1000) - member.came)
-        record(metrics, compare(crowd.members, teller.told))
+        record(metrics, compare(crowd.members, teller.told, before))
