@@ -1,5 +1,6 @@
 """One user's connection, as a program opens it: through the websockets library, frame by frame."""
 
+import asyncio
 import json
 import socket
 import struct
@@ -13,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from suites.system import token
 from suites.websocket_broadcast.told import Wish
 
+_END_S = 8.0
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER without waiting: close() sends RST
 
 
@@ -59,10 +61,11 @@ class Subscriber:
         return int((await self.next("acknowledged"))["number"])
 
     async def end(self) -> tuple[int, str]:
-        """Read until the service closes; its code and reason."""
+        """Read until the service closes; its code and reason. TimeoutError from a service that never does."""
         try:
-            while True:
-                await self.next("nothing")
+            async with asyncio.timeout(_END_S):
+                while True:
+                    await self.next("nothing")
         except ConnectionClosed as closed:
             return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
 

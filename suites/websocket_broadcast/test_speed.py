@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from suites.websocket_broadcast.conftest import ws
 from suites.websocket_broadcast.crowd import Crowd, compare, record
 from suites.websocket_broadcast.told import KINDS, Wish, a_pattern, patterns
 
@@ -55,41 +54,37 @@ async def deliver(teller, crowd, delivery, told, pace_s):
     return before
 
 
-async def test_delivery_to_more_than_two_hundred_users(metrics, start_broadcaster, own_teller):
+async def test_delivery_to_more_than_two_hundred_users(metrics, url, teller, unique):
     delivery = metrics.histogram("broadcast_delivery", unit="s")
-    service = await start_broadcaster()
-    async with own_teller as teller, Crowd(ws(service), wishes(250)) as crowd:
+    async with teller, Crowd(url, wishes(250), name=unique) as crowd:
         before = await deliver(teller, crowd, delivery, patterns(100, SYMBOLS), 0.02)
         record(metrics, compare(crowd.members, teller.told, before))
 
 
-async def test_delivery_to_a_thousand_users(metrics, start_broadcaster, own_teller):
+async def test_delivery_to_a_thousand_users(metrics, shared_broadcaster, url, teller, unique):
     delivery = metrics.histogram("broadcast_delivery_1000", unit="s")
-    service = await start_broadcaster()
-    async with own_teller as teller, Crowd(ws(service), [Wish()] * 1000) as crowd:
-        metrics.gauge("users_connected").set(service.facts("broadcast")["subscribers"])
+    async with teller, Crowd(url, [Wish()] * 1000, name=unique) as crowd:
+        metrics.gauge("users_connected").set(shared_broadcaster.facts("broadcast")["subscribers"])
         before = await deliver(teller, crowd, delivery, patterns(30, SYMBOLS), 0.1)
         record(metrics, compare(crowd.members, teller.told, before))
 
 
-async def test_bursts_reach_everybody_whole_and_in_order(metrics, start_broadcaster, own_teller):
-    service = await start_broadcaster()
-    async with own_teller as teller, Crowd(ws(service), wishes(100)) as crowd:
+async def test_bursts_reach_everybody_whole_and_in_order(metrics, url, teller, unique):
+    async with teller, Crowd(url, wishes(100), name=unique) as crowd:
         for seed in range(5):
             await teller.tell_burst(patterns(200, SYMBOLS, seed))
         before = await finish(teller, crowd.members)
         record(metrics, compare(crowd.members, teller.told, before))
 
 
-async def test_users_who_return_get_what_they_missed(metrics, start_broadcaster, own_teller):
+async def test_users_who_return_get_what_they_missed(metrics, url, teller, unique):
     replay = metrics.histogram("replay_time", unit="s")
-    service = await start_broadcaster()
-    async with own_teller as teller:
-        async with Crowd(ws(service), wishes(60)):
+    async with teller:
+        async with Crowd(url, wishes(60), name=unique):
             pass
-        await teller.tell_burst(patterns(1000, SYMBOLS))
-        async with Crowd(ws(service), wishes(60)) as crowd:
+        missed = await teller.tell_burst(patterns(1000, SYMBOLS))
+        async with Crowd(url, wishes(60), name=unique) as crowd:
             before = await finish(teller, crowd.members)
         for member in crowd.members:
-            replay.record(max(arrived for number, arrived in member.got if number <= 1000) - member.came)
+            replay.record(max(arrived for number, arrived in member.got if number <= missed[-1]) - member.came)
         record(metrics, compare(crowd.members, teller.told, before))
