@@ -115,15 +115,17 @@ async def test_a_user_behind_a_partition_is_dropped_returns_and_gets_everything_
         subscribed(f"ws://127.0.0.1:{proxy.port}/ws", "ada") as [ada],
         subscribed(ws(service), "bob") as [bob],
     ):
-        async with talking(redis.url, names, as_pattern) as talk:
-            await talk.goes_on(60)
+        # So little that it is the silence that ends the connection, not what has gathered for it.
+        async with talking(redis.url, names, as_pattern, pause_s=0.02) as talk:
+            await talk.goes_on(20)
             proxy.blackhole()
             await tells(service, "broadcast", "subscribers", 1)  # heartbeats find it out
-            await talk.goes_on(100)
+            await talk.goes_on(30)
             proxy.reset()
             proxy.heal()
-            await talk.goes_on(60)
+            await talk.goes_on(20)
         await all_have_everything([ada, bob], talk.said)
+        assert not bob.closes
 
 
 async def test_a_user_on_a_bad_line_gets_everything_once(start_broadcaster, redis, names, faults):
