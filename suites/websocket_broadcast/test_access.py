@@ -136,7 +136,7 @@ async def test_a_token_given_up_while_the_broadcaster_could_not_hear_of_it_ends_
 ):
     proxy = faults.proxy(redis_url)
     api = await start_service("api", REDIS_URL=redis_url, TICKSTREAM_PREFIX=names.prefix)
-    service = await start_broadcaster(REDIS_URL=proxy.url, TICKSTREAM_HEARTBEAT_MS="1000")
+    service = await start_broadcaster(REDIS_URL=proxy.url, TICKSTREAM_HEARTBEAT_MS="400")
     one = token("ada")
     async with subscriber(ws(service), headers=bearer(one)) as user:
         proxy.down()

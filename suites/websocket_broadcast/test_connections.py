@@ -90,7 +90,7 @@ async def test_connections_without_a_token_do_not_take_the_room_of_those_with_on
 async def test_who_answers_pings_stays(small, teller_of_small):
     async with teller_of_small as teller, subscriber(ws(small)) as user:
         await user.subscribe()
-        await asyncio.sleep(4 * HEARTBEAT_S)  # what is tested is that nothing happens meanwhile
+        await asyncio.sleep(3 * HEARTBEAT_S)  # what is tested is that nothing happens meanwhile
         number = await teller.tell(a_pattern())
         assert await user.reach(number) == [number]
 

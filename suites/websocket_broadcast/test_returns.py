@@ -87,7 +87,7 @@ async def test_returning_again_and_again_while_patterns_come_leaves_no_gap_and_n
             async with subscriber(url, name) as user:
                 await user.subscribe(Wish([unique]))
         coming = [asyncio.create_task(come_and_go(*item)) for item in names.items()]
-        for number in range(300):
+        for number in range(200):
             await teller.tell(a_pattern(unique, number=number + 1))
             await asyncio.sleep(0.001)
         await teller.tell(a_pattern(unique, strength=LAST))

@@ -57,7 +57,7 @@ async def deliver(teller, crowd, delivery, told, pace_s):
 async def test_delivery_to_more_than_two_hundred_users(metrics, url, teller, unique):
     delivery = metrics.histogram("broadcast_delivery", unit="s")
     async with teller, Crowd(url, wishes(250), name=unique) as crowd:
-        before = await deliver(teller, crowd, delivery, patterns(100, SYMBOLS), 0.02)
+        before = await deliver(teller, crowd, delivery, patterns(80, SYMBOLS), 0.02)
         record(metrics, compare(crowd.members, teller.told, before))
 
 
@@ -65,7 +65,7 @@ async def test_delivery_to_a_thousand_users(metrics, shared_broadcaster, url, te
     delivery = metrics.histogram("broadcast_delivery_1000", unit="s")
     async with teller, Crowd(url, [Wish()] * 1000, name=unique) as crowd:
         metrics.gauge("users_connected").set(shared_broadcaster.facts("broadcast")["subscribers"])
-        before = await deliver(teller, crowd, delivery, patterns(30, SYMBOLS), 0.1)
+        before = await deliver(teller, crowd, delivery, patterns(25, SYMBOLS), 0.08)
         record(metrics, compare(crowd.members, teller.told, before))
 
 
