@@ -115,11 +115,11 @@ async def test_a_redis_that_is_silent_is_not_waited_for_each_time(start_api, dat
         proxy.blackhole()
         await ada.healthy("degraded")
         began = time.perf_counter()
-        answers = [await ada.get(PATTERNS) for _ in range(5)]
+        answers = [await ada.get(PATTERNS) for _ in range(2)]
         took_s = time.perf_counter() - began
         proxy.heal()
         await ada.healthy()
-    assert [answer.items for answer in answers] == [market.wanted(ALL)[:100]] * 5
+    assert [answer.items for answer in answers] == [market.wanted(ALL)[:100]] * 2
     assert took_s < 4  # each that tries by itself would wait for two seconds
 
 
