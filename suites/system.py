@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from tickstream.database import DATABASE_ERRORS, Target
 from tickstream.exchange.book import book
 from tickstream.exchange.market import Regime, ticks
 from tickstream.faults import Faults
@@ -24,7 +25,7 @@ from tickstream.ingest.bars import BarBuilder
 from tickstream.ingest.feed import SOURCE as FEED_SOURCE
 from tickstream.ingest.journal import Journal
 from tickstream.ingest.source import Source
-from tickstream.ingest.store import DATABASE_ERRORS, BarStore, SourceConflict, Target
+from tickstream.ingest.store import BarStore, SourceConflict
 from tickstream.messaging.messages import Message, Names
 from tickstream.messaging.publisher import Publisher
 from tickstream.messaging.subscriber import Live, Mailbox

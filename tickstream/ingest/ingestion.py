@@ -21,11 +21,12 @@ import msgspec
 from tickstream import log
 from tickstream.backoff import delays
 from tickstream.breaker import Breaker
+from tickstream.database import DATABASE_ERRORS
 from tickstream.faults import Faults
 from tickstream.ingest.bars import BarBuilder
 from tickstream.ingest.counts import Counts
 from tickstream.ingest.journal import Journal
-from tickstream.ingest.store import DATABASE_ERRORS, BarStore
+from tickstream.ingest.store import BarStore
 from tickstream.model import Batch, Span, Tick
 
 T = TypeVar("T")

@@ -13,13 +13,14 @@ from typing import Any, Final
 
 import asyncpg
 
+from tickstream.database import Target
 from tickstream.faults import Faults
 from tickstream.ingest.feed import Feed
 from tickstream.ingest.ingestion import Ingest, Limits
 from tickstream.ingest.intake import Intake
 from tickstream.ingest.journal import SEGMENT_BYTES, Journal
 from tickstream.ingest.metrics import IngestCollector
-from tickstream.ingest.store import BarStore, Target
+from tickstream.ingest.store import BarStore
 from tickstream.messaging.announcer import Announcer
 from tickstream.messaging.messages import Names
 from tickstream.messaging.publisher import Publisher

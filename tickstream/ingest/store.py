@@ -9,18 +9,14 @@ attempts is left to `ingest`.
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
 
 from tickstream import schema
+from tickstream.database import Target
 from tickstream.faults import Faults
 from tickstream.model import Bar, Batch
-
-# What an attempt may raise when the database is not there, not willing, or not answering. InternalClientError is what
-# the driver raises when the server's farewell crosses the next command.
-DATABASE_ERRORS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 _CONNECT_S: Final = 2.0
 _COMMAND_S: Final = 30.0  # far above any batch; a limit that a slow batch could meet would keep it from ever passing
@@ -67,14 +63,6 @@ WHERE b.minute = timestamptz 'epoch' + epoch_minute * interval '1 minute'
 
 class SourceConflict(Exception):
     """The database stands neither before nor behind this batch: another process has written for one of its sources."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where bars go: a PostgreSQL URL and the schema in it."""
-
-    url: str
-    schema: str = "public"
 
 
 class BarStore:

@@ -17,8 +17,8 @@ import asyncpg
 
 from tickstream import log, schema
 from tickstream.backoff import delays
+from tickstream.database import DATABASE_ERRORS, Target
 from tickstream.faults import Faults
-from tickstream.ingest.store import DATABASE_ERRORS, Target
 from tickstream.model import Pattern
 from tickstream.patterns.detectors import BARS, ClosedBar, Finding
 

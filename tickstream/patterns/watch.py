@@ -12,8 +12,8 @@ from typing import Any
 import asyncpg
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from tickstream.database import Target
 from tickstream.faults import Faults
-from tickstream.ingest.store import Target
 from tickstream.messaging.messages import Names
 from tickstream.messaging.publisher import Publisher
 from tickstream.model import KINDS
