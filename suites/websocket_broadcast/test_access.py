@@ -132,7 +132,7 @@ async def test_a_token_that_is_given_up_ends_its_connections_and_no_others(
 
 
 async def test_a_token_given_up_while_the_broadcaster_could_not_hear_of_it_ends_its_connection(
-    start_broadcaster, start_service, names, redis_url, faults
+    faults, start_broadcaster, start_service, names, redis_url
 ):
     proxy = faults.proxy(redis_url)
     api = await start_service("api", REDIS_URL=redis_url, TICKSTREAM_PREFIX=names.prefix)

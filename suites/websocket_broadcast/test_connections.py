@@ -105,7 +105,7 @@ async def test_who_does_not_answer_pings_is_dropped_with_a_word(small):
 
 
 @pytest.mark.performance
-async def test_peers_behind_a_dead_network_are_dropped_and_counted_out(metrics, small, teller_of_small, faults):
+async def test_peers_behind_a_dead_network_are_dropped_and_counted_out(faults, metrics, small, teller_of_small):
     heartbeat_drop = metrics.histogram("heartbeat_drop", unit="s")
     proxy = faults.proxy(ws(small))
     async with teller_of_small as teller, subscriber(ws(small), "eve") as alive:

@@ -1,4 +1,7 @@
-"""Redis goes and comes back: who is connected stays; what was told meanwhile arrives, once and in order."""
+"""Redis goes and comes back: who is connected stays; what was told meanwhile arrives, once and in order.
+
+`faults` is the first fixture of each test: the proxies are closed last, when nobody tries to connect any more.
+"""
 
 import asyncio
 import json
@@ -18,7 +21,7 @@ async def healthy(service, status):
 
 
 async def test_what_is_told_while_redis_is_away_arrives_when_it_is_back(
-    start_broadcaster, own_teller, redis_url, faults
+    faults, start_broadcaster, own_teller, redis_url
 ):
     proxy = faults.proxy(redis_url)
     service = await start_broadcaster(REDIS_URL=proxy.url)
@@ -39,7 +42,7 @@ async def test_what_is_told_while_redis_is_away_arrives_when_it_is_back(
 
 
 async def test_an_acknowledgement_while_redis_is_away_is_kept_when_it_is_back(
-    start_broadcaster, own_teller, redis_url, faults
+    faults, start_broadcaster, own_teller, redis_url
 ):
     proxy = faults.proxy(redis_url)
     service = await start_broadcaster(REDIS_URL=proxy.url)
@@ -61,7 +64,7 @@ async def test_an_acknowledgement_while_redis_is_away_is_kept_when_it_is_back(
         assert (answer["acknowledged"], answer["symbols"]) == (told[2], ["A", "B"])
 
 
-async def test_a_silent_network_to_redis_delays_and_loses_nothing(start_broadcaster, own_teller, redis_url, faults):
+async def test_a_silent_network_to_redis_delays_and_loses_nothing(faults, start_broadcaster, own_teller, redis_url):
     proxy = faults.proxy(redis_url)
     service = await start_broadcaster(REDIS_URL=proxy.url)
     async with own_teller as teller, subscriber(ws(service)) as user:
@@ -75,7 +78,7 @@ async def test_a_silent_network_to_redis_delays_and_loses_nothing(start_broadcas
             assert await user.reach(told[-1]) == told
 
 
-async def test_broken_connections_to_redis_lose_and_repeat_nothing(start_broadcaster, own_teller, redis_url, faults):
+async def test_broken_connections_to_redis_lose_and_repeat_nothing(faults, start_broadcaster, own_teller, redis_url):
     proxy = faults.proxy(redis_url)
     service = await start_broadcaster(REDIS_URL=proxy.url)
     async with own_teller as teller, subscriber(ws(service)) as user:
