@@ -62,6 +62,7 @@ class ExchangeServer:
             max_size=_CLIENT_BYTES,
             close_timeout=_CLOSE_S,
             compression=None,
+            server_header=None,
         )
 
     async def close(self) -> None:

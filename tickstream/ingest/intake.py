@@ -45,6 +45,7 @@ class Intake:
             max_size=wire.MAX_FRAME_BYTES,
             close_timeout=_CLOSE_S,
             max_queue=2,  # frames; the rest of the back-pressure is TCP's
+            server_header=None,
             compression=None,  # ticks on a local network: the processor is scarcer than the wire
         )
         return int(next(iter(self._server.sockets)).getsockname()[1])
@@ -68,7 +69,7 @@ class Intake:
             source = await self._greet(connection)
             async for frame in connection:
                 await self._take(connection, source, frame)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("frame_refused", reason=str(error))
             await connection.close(_MALFORMED, _cut(str(error)))
         except _OutOfTurn as error:
