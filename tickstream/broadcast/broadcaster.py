@@ -104,7 +104,7 @@ class Broadcaster:
         return True
 
     def malformed(self, reason: str) -> None:
-        log.info("frame_refused", reason=reason)
+        log.info("frame_refused", reason=reason.partition("`")[0])  # behind it stands what the client has sent
         if self._faults.on("crash_on_frame") and self._failed is not None and not self._failed.done():
             self._failed.set_exception(ValueError(reason))
 
