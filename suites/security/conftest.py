@@ -17,7 +17,7 @@ from gate.plugin.recording import Metrics
 from suites.database import Database, private_database
 from suites.security.client import Answer, Client
 from suites.security.tally import Tally
-from suites.system import TOKEN_SECRET, Service, token
+from suites.system import TOKEN_SECRET, Names, Service, token
 from suites.waiting import until
 
 _PASSWORD = f"pw-{secrets.token_hex(12)}"
@@ -44,6 +44,10 @@ class System:
         client = Client(self.port(part), bearer, self.answers.append)
         self._clients.append(client)
         return client
+
+    @property
+    def names(self) -> Names:
+        return Names(self.prefix)
 
     def user(self, name: str, *scopes: str) -> Client:
         """A client of the API with a good token."""
