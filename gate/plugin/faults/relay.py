@@ -35,13 +35,12 @@ class Relay:
         self._addresses = addresses
         self._passing = asyncio.Event()
         self._passing.set()
-        self._accepting: asyncio.Task[None] | None = None
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
 
     async def start(self) -> None:
-        self._accepting = asyncio.create_task(self._accept())
+        self._listen()
 
     async def change(self, weather: Weather) -> None:
         """Let `weather` hold from now on; when newcomers are refused, nobody who was here stays."""
@@ -66,9 +65,7 @@ class Relay:
             link.abort()  # a task that had not begun has not done so itself
 
     async def close(self) -> None:
-        if self._accepting is not None:
-            self._accepting.cancel()
-            await asyncio.wait([self._accepting])
+        asyncio.get_running_loop().remove_reader(self._listener)
         self._listener.close()
         await self.reset()
 
@@ -96,20 +93,28 @@ class Relay:
                 return sock
         raise refused
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                near, _ = await loop.sock_accept(self._listener)
-            except OSError:  # gone again before it was taken, or no file handle left for it
-                await asyncio.sleep(_BREATH_S)
-                continue
-            self.accepted += 1
-            if self.weather.refuses:
-                abort(near)
-                self.turned_away()
-            else:
-                self.links.add(Link(self, near))
+    def _listen(self) -> None:
+        """Not by a coroutine: one that is cancelled would lose a connection that it had just accepted."""
+        if self._listener.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        try:
+            near, _ = self._listener.accept()
+        except BlockingIOError:  # gone again before it was taken
+            return
+        except OSError:  # perhaps no file handle is left for it; asking on and on would not help
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._listener)
+            loop.call_later(_BREATH_S, self._listen)
+            return
+        near.setblocking(False)
+        self.accepted += 1
+        if self.weather.refuses:
+            abort(near)
+            self.turned_away()
+        else:
+            self.links.add(Link(self, near))
 
 
 class Link:
