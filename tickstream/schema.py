@@ -6,6 +6,8 @@ are numbered from 1 without gaps, in the order in which they are told; `pattern_
 `pattern_seen` up to which minute a symbol's bars have been looked at for patterns.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import asyncpg
@@ -69,9 +71,23 @@ CREATE INDEX IF NOT EXISTS watchlist_by_owner ON watchlist (owner, created_at, i
 _LOCK: Final = 0x7469636B
 
 
+@asynccontextmanager
+async def transaction(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """A transaction that an error leaves open: whoever gets one ends the connection, and with it the transaction.
+
+    Asking the server to roll back would be waiting for a server that may be silent, also for a task that was cancelled.
+    """
+    await connection.execute("BEGIN")
+    yield
+    await connection.execute("COMMIT")
+
+
 async def create(connection: asyncpg.Connection, schema: str) -> None:
-    """Create `schema` and the tables where they are missing; safe to call from many processes at once."""
-    async with connection.transaction():
+    """Create `schema` and the tables where they are missing; safe to call from many processes at once.
+
+    After an error the connection has to be ended.
+    """
+    async with transaction(connection):
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         quoted = schema.replace('"', '""')
         if not await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", f'"{quoted}"'):

@@ -7,6 +7,7 @@ import pytest
 
 from suites.recovery.feeding import all_there, applied, feeding
 from suites.recovery.waits import logs
+from suites.waiting import until
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -65,17 +66,21 @@ async def test_being_asked_to_end_while_the_database_is_away_takes_less_than_fiv
     await all_there(database, feed.sent)
 
 
-async def test_being_asked_to_end_while_everything_stands_still_takes_less_than_five_seconds(
+async def test_being_asked_to_end_in_mid_transaction_while_everything_stands_still_takes_less_than_five_seconds(
     start_service, database, postgres, redis, names, faults
 ):
     service = await start_service(REDIS_URL=redis.url, TICKSTREAM_PREFIX=names.prefix)
-    async with feeding(service) as feed:
-        await database.settled("feed", 200)
-        await asyncio.gather(asyncio.to_thread(postgres.freeze), asyncio.to_thread(redis.freeze))
-        await feed.passes(300)
-    await asyncio.to_thread(faults.process(service.pid).terminate, 5.0)
-    assert await asyncio.to_thread(service.wait_end) == 0
-    await asyncio.to_thread(postgres.thaw)
+    async with database.connect() as holder:
+        await holder.execute("BEGIN")
+        async with feeding(service) as feed:
+            await database.settled("feed", 200)
+            await holder.execute("LOCK TABLE ohlcv_1min IN EXCLUSIVE MODE")
+            await until(lambda: _waits_for_the_lock(holder))
+            await asyncio.gather(asyncio.to_thread(postgres.freeze), asyncio.to_thread(redis.freeze))
+            await feed.passes(200)
+        await asyncio.to_thread(faults.process(service.pid).terminate, 5.0)
+        assert await asyncio.to_thread(service.wait_end) == 0
+        await asyncio.to_thread(postgres.thaw)
     await start_service()
     await all_there(database, feed.sent)
 
@@ -114,3 +119,8 @@ async def test_a_source_that_is_cut_off_goes_on_without_a_gap(start_service, dat
         await feed.passes(200)
     await all_there(database, feed.sent)
     assert (await asyncio.to_thread(service.facts))["gaps"] == 0
+
+
+async def _waits_for_the_lock(holder):
+    query = "SELECT count(*) FROM pg_locks WHERE relation = 'ohlcv_1min'::regclass AND NOT granted"
+    return await holder.fetchval(query)

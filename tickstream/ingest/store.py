@@ -87,7 +87,7 @@ class BarStore:
     async def write(self, batch: Batch) -> list[asyncpg.Record]:
         """Apply `batch`, unless an earlier attempt has done so; its rows as they are now."""
         columns = _columns(batch.bars)
-        async with self._session() as connection, connection.transaction():
+        async with self._session() as connection, schema.transaction(connection):
             fresh = await self._advance(connection, batch)
             query = (_MERGE, *columns) if fresh else (_CURRENT, *columns[:2])
             rows: list[asyncpg.Record] = await connection.fetch(*query)
@@ -98,7 +98,7 @@ class BarStore:
         async with self._lock:
             connection, self._connection = self._connection, None
             if connection is not None and not connection.is_closed():
-                await connection.close(timeout=1.0)
+                await connection.close(timeout=0.5)
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[asyncpg.Connection]:

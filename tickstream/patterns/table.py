@@ -151,7 +151,7 @@ class PatternTable:
 
         async def attempt(connection: asyncpg.Connection) -> int:
             newest = 0
-            async with connection.transaction():
+            async with schema.transaction(connection):
                 if found:
                     await connection.fetch(_ALONE)
                     await connection.execute(_ADD, *_columns(found))
@@ -181,7 +181,7 @@ class PatternTable:
             if connection is None or connection.is_closed():
                 return
             try:
-                await connection.close(timeout=1.0)
+                await connection.close(timeout=0.5)
             except DATABASE_ERRORS:
                 connection.terminate()
 
