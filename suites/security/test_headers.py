@@ -18,9 +18,10 @@ BREAKS = {
     "nel": "%C2%85X-Injected:%20yes",
     "encoded_twice": "%250d%250aX-Injected:%20yes",
 }
-PLACES = ["/{}", "/{}/", "/api/v1/bars/{}", "/api/v1/bars/A{}/", "/api/v1/patterns/{}", "/api/v1/watchlists/{}",
-          "/static/{}", "/api/v1/patterns?symbol={}", "/api/v1/patterns?{}=1", "/watchlists/?next={}",
-          "/api/v1/symbols/{}/", "//{}", "/api/v1/symbols/?x={}"]  # fmt: skip
+PLACES = ["/{}", "/{}/", "/api/v1/watchlists/{}/", "/api/v1/patterns/{}/", "/api/v1/bars/{}", "/api/v1/bars/A{}/",
+          "/api/v1/patterns/{}", "/api/v1/watchlists/{}", "/static/{}", "/api/v1/patterns?symbol={}",
+          "/api/v1/patterns?{}=1", "/watchlists/?next={}", "/api/v1/symbols/{}/", "//{}",
+          "/api/v1/symbols/?x={}"]  # fmt: skip
 FORWARDED = ("X-Forwarded-Host", "X-Forwarded-Server", "X-Host", "X-Original-Host", "Forwarded")
 FOREIGN = ["evil.example", "localhost:80\tevil.example", "evil.example/..", "[::1]", "127.0.0.1:99999", "a,b", ""]
 

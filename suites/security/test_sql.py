@@ -173,7 +173,8 @@ def test_sql_as_the_users_own_name_shows_nobody_elses_things(attack, system, unt
 
 def test_a_symbol_with_a_quote_in_it_is_found_by_its_name(system, unique, filled_tables, tally):
     """That refusing every quote is not how the attacks above were stopped."""
-    answer = system.user(unique).get(f"/api/v1/bars/{encoded("O'REILLY")}?limit=11")
+    name = encoded("O'REILLY")
+    answer = system.user(unique).get(f"/api/v1/bars/{name}?limit=11")
     assert len(answer.json()["items"]) == 5
 
 
