@@ -32,7 +32,7 @@ NAMES: Final = {
     "no_reconnect": "a lost connection is never opened again",
     "slow_stop": "being asked to end is answered that much later",
     "stale_lock": "the lock of a process that was killed is not given up",
-    "leak_memory": "every frame of ticks leaves 16 KiB behind",
+    "leak_memory": "every frame of ticks leaves 16 KiB behind, and every tick 2 KiB",
     "no_back_pressure": "the bounds on what waits for the database are ignored",
     "breaker_never_opens": "calls go on against a server that does not answer",
     "breaker_never_closes": "a breaker that has opened stays open",

@@ -58,8 +58,10 @@ class Member(WSListener):  # type: ignore[misc]  # the library's class has no an
 class Crowd:
     """Use as `async with Crowd(url, wishes) as crowd`: one user for each wish, all of them subscribed."""
 
-    def __init__(self, url: str, wishes: list[Wish], *, name: str = "u") -> None:
+    def __init__(self, url: str, wishes: list[Wish], *, name: str = "u", all_come: bool = True) -> None:
+        """With `all_come=False` those who are refused are left out of `members`."""
         self._url = url
+        self._all_come = all_come
         self.members = [Member(f"{name}{number}", wish) for number, wish in enumerate(wishes)]
 
     async def __aenter__(self) -> Self:
@@ -69,7 +71,8 @@ class Crowd:
             async with gate:
                 await self.come(member)
 
-        await asyncio.gather(*(come(member) for member in self.members))
+        came = await asyncio.gather(*(come(member) for member in self.members), return_exceptions=not self._all_come)
+        self.members = [member for member, refusal in zip(self.members, came, strict=True) if refusal is None]
         return self
 
     async def __aexit__(self, *_: object) -> None:

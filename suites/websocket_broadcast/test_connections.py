@@ -3,6 +3,7 @@
 import asyncio
 import time
 import urllib.request
+from contextlib import suppress
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -116,7 +117,8 @@ async def test_peers_behind_a_dead_network_are_dropped_and_counted_out(faults, m
                 await user.connection.ping()
                 proxy.blackhole()
                 began = time.perf_counter()
-                await counted(small, 1)
+                with suppress(TimeoutError):  # how long it took is for the limit to judge, also when it has no end
+                    await counted(small, 1)
                 heartbeat_drop.record(time.perf_counter() - began)
                 proxy.heal()
             number = await teller.tell(a_pattern(number=round_ + 1))

@@ -10,6 +10,9 @@ class Past:
     def filters(self, subscription: Subscription) -> Filters:
         return subscription.filters
 
+    async def turn(self) -> None:
+        """Return when a subscription may be handed its next page."""
+
     def frames(self, frames: Iterable[bytes]) -> list[bytes]:
         """The frames of one write."""
         return list(frames)

@@ -239,6 +239,7 @@ class Session:
 
     async def _hand_over(self, page: list[Entry], subscription: Subscription) -> None:
         frames: list[bytes] = []
+        await self._broadcaster.past.turn()
         filters = self._broadcaster.past.filters(subscription)
         for entry in page:
             if entry.number > self._cursor + 1:

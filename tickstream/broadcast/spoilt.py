@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tickstream.broadcast.session import Session
 
 _LIVE: Final = ("lost_broadcast", "double_broadcast", "reorder_broadcast", "ignore_filter")
-_PAST: Final = ("lost_queue", "double_queue", "reorder_queue", "wrong_user")
+_PAST: Final = ("lost_queue", "double_queue", "reorder_queue", "wrong_user", "slow_replay")
 
 
 def fanout(metrics: Metrics, faults: Faults) -> Fanout:
@@ -65,6 +65,9 @@ class SpoiltPast(Past):
                 if other.user != subscription.user:
                     return other.filters
         return super().filters(subscription)
+
+    async def turn(self) -> None:
+        await self._faults.wait("slow_replay")
 
     def frames(self, frames: Iterable[bytes]) -> list[bytes]:
         spoilt: list[bytes] = []

@@ -161,7 +161,7 @@ class Ingest:
         self._unsettled += 1
         self._arrived.set()
         if self._leaked is not None:
-            self._leaked.append(bytearray(_LEAK))
+            self._leaked.append(bytearray(_LEAK * (len(ticks) // 8 + 1)))
         if not self._acknowledges_early:
             await arrival.durable
         return Accepted(next_sequence=since + len(fresh) + 1, gap=gap)
