@@ -13,7 +13,7 @@ pytestmark = pytest.mark.performance
 
 async def test_memory_while_ticks_flow_through(metrics, start_market, database):
     rate, seconds = 15_000, 6
-    service = await start_market("ingest", rate=rate)
+    _, service = await start_market("ingest", rate=rate)
     async with memory_watched(metrics, service.pid):
         await database.settled(SOURCE, rate * seconds)
     assert (await asyncio.to_thread(service.facts))["ticks"] >= rate * seconds
