@@ -92,7 +92,7 @@ def test_another_process_with_the_same_number_is_never_hit(faults: Faults, child
         bystander.kill()
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), os.getppid()])
+@pytest.mark.parametrize("pid", [os.getpid(), os.getppid()], ids=["itself", "its parent"])
 def test_what_the_test_stands_on_is_not_broken(faults: Faults, pid: int) -> None:
     with pytest.raises(ValueError, match="stands on"):
         faults.process(pid)
