@@ -15,13 +15,16 @@ UV     ?= $(shell for uv in uv 'python3 -m uv'; do $$uv --version >/dev/null 2>&
 
 FITS := import sys; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: gate test coverage check bench clean help constraints format
+.PHONY: gate drill test coverage check bench clean help constraints format
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 gate: $(STAMP)  ## set up, then decide: run every suite of gates.yaml and write reports/latest/report.html
 	@$(VENV)/bin/gate run $(ARGS)
+
+drill: $(STAMP)  ## prove that the gate can fail: every declared fault, and the finding it must cause
+	@$(VENV)/bin/gate drill $(ARGS)
 
 test: $(STAMP)  ## the tests of gate itself
 	@$(VENV)/bin/python -m pytest tests -q -n $(TEST_WORKERS) --dist worksteal $(ARGS)

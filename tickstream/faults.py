@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+from weakref import WeakSet
 
 from tickstream.model import Tick
 
@@ -28,7 +29,7 @@ NAMES: Final = {
     "slow_ack": "an acknowledgement is sent that much later",
     "slow_batch": "a batch takes that much longer before it commits",
     "slow_start": "the service waits that long before it takes ticks",
-    "slow_reconnect": "every connection to PostgreSQL or Redis after the first waits that long",
+    "slow_reconnect": "every connection to PostgreSQL or Redis but a first one waits that long",
     "no_reconnect": "a lost connection is never opened again",
     "slow_stop": "being asked to end is answered that much later",
     "stale_lock": "the lock of a process that was killed is not given up",
@@ -114,7 +115,7 @@ class Faults:
 
     def __init__(self, text: str = "") -> None:
         self._on: Mapping[str, Fault] = dict(_parse(part.strip()) for part in text.split(",") if part.strip())
-        self._connected = False
+        self._connected: WeakSet[object] = WeakSet()
 
     def on(self, name: str) -> bool:
         """Whether this fault was asked for at all; for behaviours that are broken for good."""
@@ -138,12 +139,14 @@ class Faults:
             return lambda ticks: apply(self._spoil(ticks))
         return apply
 
-    async def before_connect(self) -> None:
-        first, self._connected = not self._connected, True
-        if not first and self.strikes("no_reconnect"):
+    async def before_connect(self, owner: object) -> None:
+        """`owner` is about to open a connection to a server; only those after its first are hit."""
+        if owner not in self._connected:
+            self._connected.add(owner)
+            return
+        if self.strikes("no_reconnect"):
             await asyncio.Event().wait()
-        if not first:
-            await self.wait("slow_reconnect")
+        await self.wait("slow_reconnect")
 
     def _spoil(self, ticks: Sequence[Tick]) -> Sequence[Tick]:
         spoilt: list[Tick] = []

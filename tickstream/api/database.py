@@ -121,7 +121,7 @@ class Database:
             self._pool.terminate()
 
     async def _connect(self, *arguments: Any, **options: Any) -> asyncpg.Connection:
-        await self._faults.before_connect()
+        await self._faults.before_connect(self)
         connection = await asyncpg.connect(*arguments, **options)
         if not self._created:
             try:

@@ -94,7 +94,7 @@ class RedisLine:
                 return await self._answers(commands)
             self._note(there=False)
         async with asyncio.timeout(_CONNECT_S):
-            await self._faults.before_connect()
+            await self._faults.before_connect(self)
             await self._redis.ping()
         return await self._answers(commands)
 

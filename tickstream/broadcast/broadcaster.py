@@ -13,8 +13,8 @@ from websockets.http11 import Request
 
 from tickstream import log
 from tickstream.broadcast import spoilt
+from tickstream.broadcast.commands import AWAY, Commands
 from tickstream.broadcast.connection import Connection
-from tickstream.broadcast.exchange import AWAY, Exchange
 from tickstream.broadcast.gate import Gate, NotAllowed, NotAuthorised
 from tickstream.broadcast.metrics import Metrics
 from tickstream.broadcast.places import Places
@@ -45,9 +45,9 @@ class Broadcaster:
         self._failed: asyncio.Future[None] | None = None
         self.heartbeat_s = settings.heartbeat_s
         self.metrics = Metrics(observation.registry)
-        self.exchange = Exchange(url, faults)
-        self.stream = PatternStream(url, names, self.exchange, faults)
-        self.places = Places(self.exchange, self.stream, names.prefix, per_user=settings.max_per_user)
+        self.commands = Commands(url, faults)
+        self.stream = PatternStream(url, names, self.commands, faults)
+        self.places = Places(self.commands, self.stream, names.prefix, per_user=settings.max_per_user)
         self.fanout = spoilt.fanout(self.metrics, faults)
         self.past = spoilt.past(self.places.open, faults)
         self.roster = Roster(
@@ -56,7 +56,7 @@ class Broadcaster:
             heartbeat_s=settings.heartbeat_s,
             faults=faults,
         )
-        self._gate = Gate(settings, names, self.exchange, faults)
+        self._gate = Gate(settings, names, self.commands, faults)
         self.metrics.watch(lambda: self.roster.subscribers, self._buffered)
 
     # ---- connections ----------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class Broadcaster:
         """Until cancelled, or until something breaks that must not."""
         self._failed = asyncio.get_running_loop().create_future()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.exchange.run())
+            group.create_task(self.commands.run())
             group.create_task(self.stream.run(self))
             group.create_task(self.places.run())
             group.create_task(self._gate.watch(self.roster.tokens, self._end_token))
@@ -149,7 +149,7 @@ class Broadcaster:
         for task in tuple(self._tasks):
             task.cancel()
         await self.stream.close()
-        await self.exchange.close()
+        await self.commands.close()
 
     def spawn(self, session: Session, work: Coroutine[None, None, None]) -> None:
         """Run `work` for `session`; what breaks in it ends the session and is told."""

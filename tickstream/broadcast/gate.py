@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from tickstream import log
-from tickstream.broadcast.exchange import Exchange
+from tickstream.broadcast.commands import Commands
 from tickstream.faults import Faults
 from tickstream.messaging.messages import Names
 from tickstream.messaging.subscriber import Live
@@ -31,12 +31,12 @@ class NotAllowed(Exception):
 class Gate:
     """`watch` until cancelled; `admit` for each who comes."""
 
-    def __init__(self, settings: Settings, names: Names, exchange: Exchange, faults: Faults) -> None:
+    def __init__(self, settings: Settings, names: Names, commands: Commands, faults: Faults) -> None:
         self._secret = settings.token_secret
         self._url = settings.redis_url or ""
         self._look_s = min(_LOOK_S, settings.heartbeat_s)
         self._names = names
-        self._exchange = exchange
+        self._commands = commands
         self._faults = faults
 
     async def admit(self, token: str) -> Identity:
@@ -76,4 +76,4 @@ class Gate:
                     end(token_id)
 
     async def _is_given_up(self, token_id: str) -> bool:
-        return bool(await self._exchange.do("EXISTS", self._names.prefix + given_up(token_id)))
+        return bool(await self._commands.do("EXISTS", self._names.prefix + given_up(token_id)))

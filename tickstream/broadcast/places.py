@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from tickstream.backoff import delays
-from tickstream.broadcast.exchange import AWAY, Exchange
+from tickstream.broadcast.commands import AWAY, Commands
 from tickstream.broadcast.filters import Change, Filters
 from tickstream.broadcast.stream import PatternStream
 
@@ -42,8 +42,8 @@ class Subscription:
 class Places:
     """`run` until cancelled."""
 
-    def __init__(self, exchange: Exchange, stream: PatternStream, prefix: str, *, per_user: int) -> None:
-        self._exchange = exchange
+    def __init__(self, commands: Commands, stream: PatternStream, prefix: str, *, per_user: int) -> None:
+        self._commands = commands
         self._stream = stream
         self._prefix = prefix
         self._per_user = per_user
@@ -128,10 +128,10 @@ class Places:
             _FILTERS + subscription.device: _encode(subscription.filters.stored()),
         }
         flat = [part for pair in fields.items() for part in pair]
-        await asyncio.gather(self._exchange.do("HSET", key, *flat), self._exchange.do("EXPIRE", key, _KEPT_S))
+        await asyncio.gather(self._commands.do("HSET", key, *flat), self._commands.do("EXPIRE", key, _KEPT_S))
 
     async def _load(self, user: str, device: str) -> Subscription:
-        stored, last = await asyncio.gather(self._exchange.do("HGETALL", self._key(user)), self._stream.last())
+        stored, last = await asyncio.gather(self._commands.do("HGETALL", self._key(user)), self._stream.last())
         place = stored.get((_PLACE + device).encode())
         head = self._stream.head
         if place is None:
@@ -147,7 +147,7 @@ class Places:
         places = {name[len(begin) :].decode(): int(at) for name, at in stored.items() if name.startswith(begin)}
         idle = sorted((at, device) for device, at in places.items() if (user, device) not in self.open)
         for _, device in idle[: max(0, len(places) - self._per_user + 1)]:
-            await self._exchange.do("HDEL", self._key(user), _PLACE + device, _FILTERS + device)
+            await self._commands.do("HDEL", self._key(user), _PLACE + device, _FILTERS + device)
 
     def _held(self, key: tuple[str, str]) -> Subscription | None:
         """What Redis may not have yet goes before what it has."""

@@ -15,8 +15,8 @@ from msgspec import UNSET
 from websockets.http11 import Request as HttpRequest
 
 from tickstream.backoff import delays
+from tickstream.broadcast.commands import AWAY
 from tickstream.broadcast.connection import UNREAD, Connection
-from tickstream.broadcast.exchange import AWAY
 from tickstream.broadcast.filters import wanted
 from tickstream.broadcast.gate import NotAllowed, NotAuthorised
 from tickstream.broadcast.places import Subscription

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from tickstream import log
 from tickstream.backoff import delays
-from tickstream.broadcast.exchange import Exchange
+from tickstream.broadcast.commands import Commands
 from tickstream.broadcast.protocol import Told, frame
 from tickstream.faults import Faults
 from tickstream.messaging.messages import Names
@@ -56,10 +56,10 @@ class Listener(Protocol):
 class PatternStream:
     """`head` is the last number that was told to the listener."""
 
-    def __init__(self, url: str, names: Names, exchange: Exchange, faults: Faults) -> None:
+    def __init__(self, url: str, names: Names, commands: Commands, faults: Faults) -> None:
         self._redis = client(url)
         self._key = names.stream(PATTERN_STREAM)
-        self._exchange = exchange
+        self._commands = commands
         self._faults = faults
         self._recent: list[Entry] = []  # without gaps up to `head`
         self._found = asyncio.Event()
@@ -87,15 +87,15 @@ class PatternStream:
     async def older(self, after: int) -> list[Entry]:
         """As `recent`, from Redis; may begin later than asked, and is empty when nothing up to `head` is kept.
 
-        Raises what Exchange.do raises.
+        Raises what Commands.do raises.
         """
-        answer = await self._exchange.do("XRANGE", self._key, f"(0-{after}", f"0-{self.head}", "COUNT", PAGE)
+        answer = await self._commands.do("XRANGE", self._key, f"(0-{after}", f"0-{self.head}", "COUNT", PAGE)
         return [_entry(*item) for item in answer]
 
     async def last(self) -> int:
-        """The last number that the stream has given, read from Redis. Raises what Exchange.do raises."""
+        """The last number that the stream has given, read from Redis. Raises what Commands.do raises."""
         try:
-            info = await self._exchange.do("XINFO STREAM", self._key)
+            info = await self._commands.do("XINFO STREAM", self._key)
         except ResponseError:
             return 0  # there is no stream yet
         return _number(info["last-generated-id"])
@@ -109,7 +109,7 @@ class PatternStream:
             for wait_s in delays():
                 await asyncio.sleep(wait_s)
                 try:
-                    await self._faults.before_connect()
+                    await self._faults.before_connect(self)
                     await self._find(listener)
                 except (OSError, RedisError, TimeoutError):
                     continue

@@ -6,20 +6,15 @@ this source; neither touches a bar. Rows are locked in one order everywhere, so 
 attempts is left to `ingest`.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Any, Final
 
 import asyncpg
 
 from tickstream import schema
-from tickstream.database import Target
+from tickstream.database import Connection, Target
 from tickstream.faults import Faults
 from tickstream.model import Bar, Batch
-
-_CONNECT_S: Final = 2.0
-_COMMAND_S: Final = 30.0  # far above any batch; a limit that a slow batch could meet would keep it from ever passing
 
 _ADVANCE: Final = """
 WITH wanted AS MATERIALIZED (
@@ -69,25 +64,23 @@ class BarStore:
     """One connection, opened when needed and dropped at the first error. Raises DATABASE_ERRORS and SourceConflict."""
 
     def __init__(self, target: Target, faults: Faults) -> None:
-        self._target = target
+        self._connection = Connection(target, faults)
         self._faults = faults
-        self._connection: asyncpg.Connection | None = None
-        self._lock = asyncio.Lock()
 
     async def applied(self, source: str) -> int:
         """Up to which sequence the ticks of `source` are in their bars; a source not seen before is noted, at 0."""
-        async with self._session() as connection:
+        async with self._connection.session() as connection:
             await connection.execute("INSERT INTO tick_source (source) VALUES ($1) ON CONFLICT DO NOTHING", source)
             return int(await connection.fetchval("SELECT applied FROM tick_source WHERE source = $1", source))
 
     async def all_applied(self) -> Mapping[str, int]:
-        async with self._session() as connection:
+        async with self._connection.session() as connection:
             return {row["source"]: row["applied"] for row in await connection.fetch("SELECT * FROM tick_source")}
 
     async def write(self, batch: Batch) -> list[asyncpg.Record]:
         """Apply `batch`, unless an earlier attempt has done so; its rows as they are now."""
         columns = _columns(batch.bars)
-        async with self._session() as connection, schema.transaction(connection):
+        async with self._connection.session() as connection, schema.transaction(connection):
             fresh = await self._advance(connection, batch)
             query = (_MERGE, *columns) if fresh else (_CURRENT, *columns[:2])
             rows: list[asyncpg.Record] = await connection.fetch(*query)
@@ -95,43 +88,7 @@ class BarStore:
         return rows
 
     async def close(self) -> None:
-        async with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None and not connection.is_closed():
-                await connection.close(timeout=0.5)
-
-    @asynccontextmanager
-    async def _session(self) -> AsyncIterator[asyncpg.Connection]:
-        """The connection, for one task at a time. After any error it is not trusted again."""
-        async with self._lock:
-            connection = await self._connected()
-            try:
-                yield connection
-            except BaseException:
-                self._connection = None
-                connection.terminate()
-                raise
-
-    async def _connected(self) -> asyncpg.Connection:
-        if self._connection is not None and not self._connection.is_closed():
-            return self._connection
-        await self._faults.before_connect()
-        connection = await asyncpg.connect(
-            self._target.url,
-            timeout=_CONNECT_S,
-            command_timeout=_COMMAND_S,
-            server_settings={
-                "search_path": f'"{self._target.schema}"',
-                "application_name": f"tickstream/{self._target.schema}",
-            },
-        )
-        try:
-            await schema.create(connection, self._target.schema)
-        except BaseException:
-            connection.terminate()
-            raise
-        self._connection = connection
-        return connection
+        await self._connection.close()
 
     async def _advance(self, connection: asyncpg.Connection, batch: Batch) -> bool:
         """Move every source of the batch to its end. False when all stand there already."""

@@ -182,7 +182,7 @@ class Publisher:
 
     async def _exchange(self, window: list[_Outgoing]) -> list[Any]:
         if not self.connected:
-            await self._faults.before_connect()
+            await self._faults.before_connect(self)
             await self._redis.script_load(_SCRIPT)
         pipeline = self._redis.pipeline(transaction=False)
         for outgoing in window:

@@ -7,8 +7,7 @@ that of the bars, so that looking for patterns never stands before a batch.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple, TypeVar
@@ -17,15 +16,12 @@ import asyncpg
 
 from tickstream import log, schema
 from tickstream.backoff import delays
-from tickstream.database import DATABASE_ERRORS, Target
+from tickstream.database import DATABASE_ERRORS, Connection, Target
 from tickstream.faults import Faults
 from tickstream.model import Pattern
 from tickstream.patterns.detectors import BARS, ClosedBar, Finding
 
 T = TypeVar("T")
-
-_CONNECT_S: Final = 2.0
-_COMMAND_S: Final = 30.0
 
 _BAR: Final = """minute, (open * 1000000)::bigint AS open, (high * 1000000)::bigint AS high,
        (low * 1000000)::bigint AS low, (close * 1000000)::bigint AS close, volume"""
@@ -110,11 +106,7 @@ class PatternTable:
     """Waits for a database that is away; `trouble` says why, and is empty otherwise."""
 
     def __init__(self, target: Target, faults: Faults) -> None:
-        self._target = target
-        self._faults = faults
-        self._connection: asyncpg.Connection | None = None
-        self._lock = asyncio.Lock()
-        self._lost = False
+        self._connection = Connection(target, faults, purpose="patterns")
         self.trouble = ""
 
     async def unseen_symbols(self, after: str, count: int) -> list[str]:
@@ -176,21 +168,14 @@ class PatternTable:
         await self._insist(lambda connection: connection.execute(update, number))
 
     async def close(self) -> None:
-        async with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is None or connection.is_closed():
-                return
-            try:
-                await connection.close(timeout=0.5)
-            except DATABASE_ERRORS:
-                connection.terminate()
+        await self._connection.close()
 
     async def _insist(self, attempt: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """The result of `attempt`, tried until the database lets it succeed."""
         for wait_s in delays():
             await asyncio.sleep(wait_s)
             try:
-                async with self._session() as connection:
+                async with self._connection.session() as connection:
                     result = await attempt(connection)
             except DATABASE_ERRORS as error:
                 self._note_failure(error)
@@ -198,40 +183,6 @@ class PatternTable:
                 self._note_success()
                 return result
         raise AssertionError("the delays never end")
-
-    @asynccontextmanager
-    async def _session(self) -> AsyncIterator[asyncpg.Connection]:
-        """The connection, for one task at a time. After any error it is not trusted again."""
-        async with self._lock:
-            connection = await self._connected()
-            try:
-                yield connection
-            except BaseException:
-                self._connection, self._lost = None, True
-                connection.terminate()
-                raise
-
-    async def _connected(self) -> asyncpg.Connection:
-        if self._connection is not None and not self._connection.is_closed():
-            return self._connection
-        if self._lost or self._connection is not None:
-            await self._faults.before_connect()
-        connection = await asyncpg.connect(
-            self._target.url,
-            timeout=_CONNECT_S,
-            command_timeout=_COMMAND_S,
-            server_settings={
-                "search_path": f'"{self._target.schema}"',
-                "application_name": f"tickstream/{self._target.schema}/patterns",
-            },
-        )
-        try:
-            await schema.create(connection, self._target.schema)
-        except BaseException:
-            connection.terminate()
-            raise
-        self._connection = connection
-        return connection
 
     def _note_failure(self, error: Exception) -> None:
         if not self.trouble:

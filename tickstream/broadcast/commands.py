@@ -22,7 +22,7 @@ Command = tuple[Any, ...]
 AWAY: Final = (OSError, RedisError, TimeoutError)
 
 
-class Exchange:
+class Commands:
     """`run` until cancelled; `do` from any task."""
 
     def __init__(self, url: str, faults: Faults) -> None:
@@ -73,7 +73,7 @@ class Exchange:
 
     async def _round_trip(self, commands: list[Command]) -> list[Any]:
         if not self.connected:
-            await self._faults.before_connect()
+            await self._faults.before_connect(self)
         async with asyncio.timeout(ANSWER_S):
             pipeline = self._redis.pipeline(transaction=False)
             for command in commands:
