@@ -2,7 +2,8 @@
 
 The stream is the truth. The reader waits in Redis for what follows the last number it has seen, so that nothing is
 passed over or seen twice, whatever happens to the connection. What the stream's bound removed before it could be read
-is told as missed. A stream that has lost its data begins anew with the number 1; that is told as well.
+is told as missed. That a stream has lost its data is told as well; whether its numbers go on or begin with 1 again is
+its publisher's to decide, and what it no longer holds counts as missed for who has no later place.
 """
 
 import asyncio
@@ -50,7 +51,7 @@ class Listener(Protocol):
         """So many before the next one are no longer kept."""
 
     def began_anew(self) -> None:
-        """The stream has lost its data; numbers begin with 1 again."""
+        """The stream has lost its data; every place in it is void."""
 
 
 class PatternStream:
