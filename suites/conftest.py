@@ -9,7 +9,7 @@ import asyncio
 import inspect
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -72,12 +72,9 @@ def shared_database(postgres_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def names(redis_url: str) -> Iterator[Names]:
-    """Names in Redis that belong to this test alone; what lies under them afterwards is removed."""
-    names = Names(f"suite:{secrets.token_hex(6)}:")
-    yield names
-    with redis.Redis.from_url(redis_url) as connection:
-        for key in connection.scan_iter(f"{names.prefix}*", count=1000):
-            connection.delete(key)
+    """Names in Redis that belong to this test alone."""
+    with private_names(redis_url) as names:
+        yield names
 
 
 @pytest.fixture
@@ -104,6 +101,18 @@ def start_service(database: Database, tmp_path: Path) -> Iterator[StartService]:
             return await asyncio.to_thread(stack.enter_context, service)
 
         yield start
+
+
+@contextmanager
+def private_names(redis_url: str) -> Iterator[Names]:
+    """Names in Redis that nobody else uses; what lies under them afterwards is removed."""
+    names = Names(f"suite:{secrets.token_hex(6)}:")
+    try:
+        yield names
+    finally:
+        with redis.Redis.from_url(redis_url) as connection:
+            for key in connection.scan_iter(f"{names.prefix}*", count=1000):
+                connection.delete(key)
 
 
 def _environment(database: Database, journal: Path) -> dict[str, str]:

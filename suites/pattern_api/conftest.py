@@ -1,12 +1,11 @@
 """The API as a process of its own: one before a filled market to read from, and one per test to break."""
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from suites.conftest import StartService
+from suites.conftest import StartService, private_names
 from suites.database import Database, private_database
 from suites.pattern_api import market
 from suites.pattern_api.client import Client
@@ -18,12 +17,12 @@ StartApi = Callable[..., Awaitable[Service]]
 @pytest.fixture(scope="session")
 def api(postgres_url: str, redis_url: str) -> Iterator[Service]:
     """The API before `market.patterns()` and the bars of `market.SYMBOLS`; nobody changes those."""
-    with private_database(postgres_url) as database:
+    with private_database(postgres_url) as database, private_names(redis_url) as names:
         environment = {
             "POSTGRES_URL": database.url,
             "REDIS_URL": redis_url,
             "TICKSTREAM_SCHEMA": database.schema,
-            "TICKSTREAM_PREFIX": f"suite:{secrets.token_hex(6)}:",
+            "TICKSTREAM_PREFIX": names.prefix,
             "LOG_LEVEL": "info",
         }
         with Service(environment, "api") as service:

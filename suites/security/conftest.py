@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-import redis
 
 from gate.plugin.recording import Metrics
+from suites.conftest import private_names
 from suites.database import Database, private_database
 from suites.security.client import Answer, Client
 from suites.security.tally import Tally
@@ -75,14 +75,13 @@ class System:
 
 @pytest.fixture(scope="session")
 def running(postgres_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with private_database(postgres_url) as database:
-        prefix = f"suite:{secrets.token_hex(6)}:"
+    with private_database(postgres_url) as database, private_names(redis_url) as names:
         with_passwords = (_with_password(database.url, "postgres"), _with_password(redis_url, "default"))
         environment = {
             "POSTGRES_URL": with_passwords[0],
             "REDIS_URL": with_passwords[1],
             "TICKSTREAM_SCHEMA": database.schema,
-            "TICKSTREAM_PREFIX": prefix,
+            "TICKSTREAM_PREFIX": names.prefix,
             "TICKSTREAM_JOURNAL": str(tmp_path_factory.mktemp("journal")),
             "TICKSTREAM_SYMBOLS": "IDLE",  # the exchange trades once and is silent from then on
             "TICKSTREAM_TICKS": "1",
@@ -92,10 +91,7 @@ def running(postgres_url: str, redis_url: str, tmp_path_factory: pytest.TempPath
         passwords = [urlsplit(url).password or "" for url in with_passwords]
         with Service(environment, "serve") as service:
             asyncio.run(_wait_healthy(service))
-            yield System(service, database, prefix, (*passwords, TOKEN_SECRET), redis_url)
-        with redis.Redis.from_url(redis_url) as connection:
-            for key in connection.scan_iter(f"{prefix}*", count=1000):
-                connection.delete(key)
+            yield System(service, database, names.prefix, (*passwords, TOKEN_SECRET), redis_url)
 
 
 @pytest.fixture

@@ -1,28 +1,18 @@
 """Broadcasters: one that all well-behaved tests share, and ones of their own for those who break something."""
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
-import redis
 
+from suites.conftest import private_names
 from suites.system import Names, Service
 from suites.websocket_broadcast.told import Teller
 
 StartBroadcaster = Callable[..., Awaitable[Service]]
 # Long enough for a busy machine to answer in time, short enough to wait for.
 HEARTBEAT_S = 0.4
-
-
-@contextmanager
-def private_names(redis_url: str) -> Iterator[Names]:
-    names = Names(f"suite:{secrets.token_hex(6)}:")
-    yield names
-    with redis.Redis.from_url(redis_url) as connection:
-        for key in connection.scan_iter(f"{names.prefix}*", count=1000):
-            connection.delete(key)
 
 
 @pytest.fixture(scope="session")
